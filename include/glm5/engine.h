@@ -1,0 +1,59 @@
+// Engine: runs one checkpoint. The only seam between the server and everything below it.
+//
+// Threads: open and the destructor belong to one thread; submit, cancel, stats and info may be called from any. Events
+// are delivered on the engine's thread: a sink only hands them over, and never blocks or calls the engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "glm5/types.h"
+
+namespace glm5 {
+
+namespace ops {
+class Backend;
+}
+
+struct EngineOptions {
+    std::string model_directory;
+    int num_vocab_tokens = 0;           // tokens in tokenizer.json; ids beyond are padding and never sampled
+    int max_model_len = 0;              // 0 = the config's limit
+    int max_num_batched_tokens = 2048;  // tokens in a step
+    int64_t kv_cache_bytes = int64_t{2} << 30;
+    std::string dump_activations_directory;  // empty = none; one file per layer tensor and step
+    std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_load_progress;
+};
+
+using EventSink = std::function<void(Event)>;
+
+class Engine {
+public:
+    // Loads the checkpoint. Errors: a bad config or checkpoint, or limits that do not fit, in one clear line.
+    static Result<std::unique_ptr<Engine>> open(const EngineOptions& options, std::unique_ptr<ops::Backend> backend);
+
+    // Cancels what is running and joins the engine's thread.
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    // Queues a request; `sink` receives its events until the last. Errors: invalid_argument for token ids out of the
+    // vocabulary, an empty prompt, or a prompt that leaves no room in max_model_len; resource_exhausted when the queue is full.
+    Result<RequestId> submit(Request request, EventSink sink);
+
+    // Ends a request with FinishReason::cancelled; nothing happens when it has ended.
+    void cancel(RequestId id);
+
+    EngineStats stats() const;
+    const ModelInfo& info() const;
+
+private:
+    struct Implementation;
+    explicit Engine(std::unique_ptr<Implementation> implementation);
+    std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace glm5

@@ -1,0 +1,25 @@
+// lm_head: logits of the rows that are sampled. sample: one token per row of logits.
+#pragma once
+
+#include "ops/batch.h"
+#include "ops/tensor.h"
+#include "ops/weights.h"
+
+namespace glm5::ops {
+
+// logits[r] = W · hidden[logit_rows[r]], f32, not rounded; hidden is unquantised.
+struct LmHeadArgs {
+    Tensor logits;      // out [num_logit_rows, vocab_size] f32
+    Activation hidden;  // [num_tokens, hidden_size] after the final norm
+    Linear head;        // [vocab_size, hidden_size]
+    const Batch* batch = nullptr;
+};
+
+// token = argmax over ids below num_tokens (the rows beyond are padding of the checkpoint); equal logits: lower id.
+struct SampleArgs {
+    Tensor tokens;  // out [num_logit_rows] i32
+    Tensor logits;  // [num_logit_rows, vocab_size] f32
+    int num_vocab_tokens = 0;
+};
+
+}  // namespace glm5::ops
