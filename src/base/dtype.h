@@ -77,6 +77,9 @@ inline uint8_t f32_to_e4m3(float value) {
     return sign | static_cast<uint8_t>((rounded >> 20) - (120u << 3));
 }
 
+// Tokens in a cache page, in every format.
+inline constexpr int kPageTokens = 64;
+
 // How one token's latent and its rotated key are stored in a cache page (docs/kv_cache.md).
 enum class LatentFormat : uint8_t { f32, bf16, fp8_ds_mla };
 // How one token's index key is stored.

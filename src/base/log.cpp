@@ -28,7 +28,7 @@ void append_escaped(std::string& out, std::string_view text, bool json) {
     for (char c : text) {
         const auto byte = static_cast<unsigned char>(c);
         if (c == '\n') out += "\\n";
-        else if (byte < 0x20 || byte == 0x7f) out += fmt::format(json ? "\\u{:04x}" : "\\x{:02x}", byte);
+        else if (byte < 0x20 || byte == 0x7f) out += json ? fmt::format("\\u{:04x}", byte) : fmt::format("\\x{:02x}", byte);
         else if (json && (c == '"' || c == '\\')) (out += '\\') += c;
         else out += c;
     }

@@ -8,8 +8,6 @@
 
 namespace glm5::ops {
 
-inline constexpr int kPageTokens = 64;
-
 // The tokens of a step, sequence after sequence. A sequence brings query_len ≥ 1 tokens: one in plain decode, many in a
 // prefill chunk, k + 1 in verification. All tensors are device memory and i32.
 struct Batch {
