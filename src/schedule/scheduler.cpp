@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "base/dtype.h"
 
 namespace glm5::schedule {
 namespace {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/dtype.h"
 #include "cache/page_pool.h"
 #include "schedule/sequence.h"
 #include "schedule/step_plan.h"
