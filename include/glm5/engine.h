@@ -23,6 +23,7 @@ struct EngineOptions {
     int num_vocab_tokens = 0;           // tokens in tokenizer.json; ids beyond are padding and never sampled
     int max_model_len = 0;              // 0 = the config's limit
     int max_num_batched_tokens = 2048;  // tokens in a step
+    int max_num_seqs = 128;             // sequences in a step
     int64_t kv_cache_bytes = int64_t{2} << 30;
     std::string dump_activations_directory;  // empty = none; one file per layer tensor and step
     std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_load_progress;

@@ -5,11 +5,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/dtype.h"
 #include "base/status.h"
 
 namespace glm5::cache {
 
 using PageId = int32_t;
+
+// Slots (page · kPageTokens + entry) are i32 on the device.
+inline constexpr int kMaxPages = (1 << 30) / kPageTokens;
 
 class PagePool {
 public:

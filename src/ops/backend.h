@@ -26,6 +26,7 @@ namespace glm5::ops {
 struct StepLimits {
     int64_t max_tokens = 0;          // tokens in a step
     int64_t max_context_tokens = 0;  // positions of one sequence
+    int64_t max_logit_rows = 0;      // rows that are sampled in a step
     int64_t max_width = 0;           // widest activation row of any op
     int64_t top_k = 0;               // index_topk
 };
