@@ -2,6 +2,7 @@
 // text of the numbers. Values are plain owned data: copy, move, compare.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -21,6 +22,9 @@ using Array = std::vector<Value>;
 class Object {
 public:
     using Member = std::pair<std::string, Value>;
+
+    Object() = default;
+    explicit Object(std::vector<Member> members) : members_(std::move(members)) {}
 
     // The member's value, or nullptr.
     const Value* find(std::string_view key) const;
@@ -54,10 +58,11 @@ class Value {
 public:
     Value() = default;  // null
     Value(std::nullptr_t) {}
-    Value(bool value) : data_(value) {}
-    Value(int value) : Value(static_cast<int64_t>(value)) {}
-    Value(int64_t value);
-    Value(uint64_t value);
+    template <std::same_as<bool> T>  // a template, so that no pointer becomes a bool
+    Value(T value) : data_(value) {}
+    template <std::integral T>
+        requires(!std::same_as<T, bool>)
+    Value(T value) : data_(Number{std::to_string(value)}) {}
     Value(double value);  // must be finite
     Value(Number value) : data_(std::move(value)) {}
     Value(const char* value) : data_(std::string(value)) {}
@@ -97,7 +102,7 @@ public:
     // The member of an object; nullptr when absent or when this is no object.
     const Value* find(std::string_view key) const;
 
-    // Equal types and values; numbers by their value, members in any order.
+    // Equal types and values; numbers by their value (1 equals 1.0), members in any order.
     bool operator==(const Value& other) const;
 
 private:

@@ -21,6 +21,7 @@ void write(std::string& out, const Value& value, const WriteOptions& options = {
 void write_string(std::string& out, std::string_view text, const WriteOptions& options = {});
 
 // The number as Python prints it: integers exactly as written (-0 as 0), floats as repr(float): 1.0, 1e-07, 1e+16.
+// Beyond the range of double, where Python has Infinity and JSON has nothing, it stays as it was written.
 std::string number_text(const Number& number);
 
 }  // namespace glm5::json
