@@ -2,7 +2,7 @@
 """Writes the character classes of the tokenizer's split pattern, as the Hugging Face tokenizers library sees them.
 
 Asks the library (0.23.2: Unicode 16.0) about every code point and writes
-  src/text/unicode_classes.cpp              the two-stage table that the scanner reads
+  src/text/unicode_class_tables.cpp              the two-stage table that the scanner reads
   tests/fixtures/text/unicode_classes.json  the same classes as ranges, and the code points that end a contraction
 Run from the root of the checkout: python3 tools/make_unicode_classes.py
 """
@@ -85,7 +85,7 @@ def main():
     found = {name: members(pattern) for name, pattern in CLASSES.items()}
     class_of = {c: i + 1 for i, name in enumerate(CLASSES) for c in found[name]}
     assert len(class_of) == sum(map(len, found.values())), "the classes overlap"
-    (ROOT / "src/text/unicode_classes.cpp").write_text(table_source(class_of))
+    (ROOT / "src/text/unicode_class_tables.cpp").write_text(table_source(class_of))
 
     fixture = {"oracle": f"tokenizers {tokenizers.__version__}"}
     fixture |= {name: ranges(code_points) for name, code_points in found.items()}
