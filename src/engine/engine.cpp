@@ -1,0 +1,112 @@
+// Engine: checks what comes in, and hands it to the loop.
+#include "glm5/engine.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "cache/layout.h"
+#include "engine/engine_loop.h"
+#include "engine/rank_worker.h"
+#include "load/checkpoint.h"
+
+namespace glm5 {
+namespace {
+
+// Requests that wait or run at once; a client beyond it is told to come back.
+constexpr int kMaxQueuedRequests = 4096;
+
+Result<int> resolve_max_model_len(const EngineOptions& options, const config::Config& config) {
+    if (options.max_model_len == 0) return config.max_position_embeddings;
+    if (options.max_model_len < 2 || options.max_model_len > config.max_position_embeddings)
+        return invalid_argument("--max-model-len {}: the model's limit is {} (max_position_embeddings)",
+                                options.max_model_len, config.max_position_embeddings);
+    return options.max_model_len;
+}
+
+}  // namespace
+
+struct Engine::Implementation {
+    ModelInfo info;
+    std::unique_ptr<engine::EngineLoop> loop;
+    std::atomic<RequestId> next_id{1};
+};
+
+Engine::Engine(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::unique_ptr<ops::Backend> backend) {
+    GLM5_ASSIGN_OR_RETURN(auto checkpoint, load::Checkpoint::open(options.model_directory));
+    GLM5_RETURN_IF_ERROR(checkpoint->verify());
+    const config::Config& config = checkpoint->config();
+    GLM5_ASSIGN_OR_RETURN(const int max_model_len, resolve_max_model_len(options, config));
+
+    if (options.num_vocab_tokens < 1 || options.num_vocab_tokens > config.vocab_size)
+        return invalid_argument("tokenizer.json has {} tokens; the model's vocab_size is {}", options.num_vocab_tokens,
+                                config.vocab_size);
+
+    const auto layout = cache::Layout::compute(config, backend->numerics().latent, backend->numerics().index_key);
+    const int64_t num_pages = options.kv_cache_bytes / layout.page_bytes();
+    if (num_pages * kPageTokens < max_model_len)
+        return resource_exhausted(
+            "the KV cache ({} bytes at {} bytes per token) holds {} tokens, fewer than one sequence of --max-model-len {}",
+            options.kv_cache_bytes, layout.page_bytes() / kPageTokens, num_pages * kPageTokens, max_model_len);
+
+    const engine::RankLimits limits = {
+        .max_num_seqs = std::min(options.max_num_seqs, options.max_num_batched_tokens),
+        .max_num_batched_tokens = options.max_num_batched_tokens,
+        .max_model_len = max_model_len,
+        .num_pages = static_cast<int>(std::min<int64_t>(num_pages, cache::kMaxPages)),
+        .num_vocab_tokens = options.num_vocab_tokens,
+    };
+    const auto progress = options.on_load_progress ? options.on_load_progress : [](int64_t, int64_t) {};
+    log_info("GPU KV cache size: {} tokens", int64_t{limits.num_pages} * kPageTokens);
+    GLM5_ASSIGN_OR_RETURN(auto worker,
+                          engine::RankWorker::open(std::move(backend), *checkpoint, layout, limits, progress));
+    if (!options.dump_activations_directory.empty())
+        GLM5_RETURN_IF_ERROR(worker->dump_activations(options.dump_activations_directory));
+
+    auto implementation = std::make_unique<Implementation>();
+    implementation->info = {.directory = options.model_directory,
+                            .max_model_len = max_model_len,
+                            .num_vocab_tokens = options.num_vocab_tokens,
+                            .eos_token_ids = config.eos_token_ids};
+    implementation->loop = std::make_unique<engine::EngineLoop>(
+        std::move(worker), implementation->info,
+        schedule::SchedulerLimits{.max_num_seqs = limits.max_num_seqs,
+                                  .max_num_batched_tokens = limits.max_num_batched_tokens},
+        limits.num_pages);
+    return std::unique_ptr<Engine>(new Engine(std::move(implementation)));
+}
+
+Result<RequestId> Engine::submit(Request request, EventSink sink) {
+    const ModelInfo& info = implementation_->info;
+    const int64_t prompt_len = static_cast<int64_t>(request.prompt.size());
+    if (prompt_len == 0) return invalid_argument("the prompt has no tokens");
+    if (prompt_len >= info.max_model_len)
+        return invalid_argument("the prompt has {} tokens; the context holds {}, completion included", prompt_len,
+                                info.max_model_len);
+    for (int32_t token : request.prompt)
+        if (token < 0 || token >= info.num_vocab_tokens)
+            return invalid_argument("token id {} is out of vocabulary (0 to {})", token, info.num_vocab_tokens - 1);
+    if (request.sampling.max_tokens < 1)
+        return invalid_argument("max_tokens must be at least 1, found {}", request.sampling.max_tokens);
+    const EngineStats now = stats();
+    if (now.running + now.waiting >= kMaxQueuedRequests)
+        return resource_exhausted("{} requests are queued already", now.running + now.waiting);
+
+    auto sequence = std::make_unique<schedule::Sequence>();
+    const RequestId id = implementation_->next_id++;
+    sequence->id = id;
+    sequence->prompt_len = static_cast<int>(prompt_len);
+    sequence->max_len = static_cast<int>(std::min<int64_t>(prompt_len + request.sampling.max_tokens, info.max_model_len));
+    sequence->tokens = std::move(request.prompt);
+    sequence->sampling = std::move(request.sampling);
+    implementation_->loop->submit(std::move(sequence), std::move(sink));
+    return id;
+}
+
+void Engine::cancel(RequestId id) { implementation_->loop->cancel(id); }
+EngineStats Engine::stats() const { return implementation_->loop->stats(); }
+const ModelInfo& Engine::info() const { return implementation_->info; }
+
+}  // namespace glm5

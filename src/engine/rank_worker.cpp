@@ -1,0 +1,49 @@
+#include "engine/rank_worker.h"
+
+namespace glm5::engine {
+namespace {
+
+// The page arrays of every layer, in one allocation each.
+std::vector<ops::LayerCache> allocate_caches(ops::Backend& backend, const cache::Layout& layout, int num_pages) {
+    const auto allocate = [&](int64_t page_bytes) {
+        ops::PageArray pages{.data = nullptr, .page_bytes = page_bytes};
+        if (page_bytes > 0) pages.data = backend.allocate(DType::u8, {num_pages, page_bytes}).as<std::byte>();
+        return pages;
+    };
+    std::vector<ops::LayerCache> caches;
+    for (const cache::LayerLayout& layer : layout.layers)
+        caches.push_back({.latent = allocate(layer.latent_page_bytes), .index_keys = allocate(layer.index_page_bytes)});
+    return caches;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RankWorker>> RankWorker::open(std::unique_ptr<ops::Backend> backend,
+                                                     const load::Checkpoint& checkpoint, const cache::Layout& layout,
+                                                     const RankLimits& limits, const Progress& progress) {
+    const config::Config& config = checkpoint.config();
+    const ops::StepLimits step_limits = {.max_tokens = limits.max_num_batched_tokens,
+                                         .max_context_tokens = limits.max_model_len,
+                                         .max_logit_rows = limits.max_num_seqs,
+                                         .top_k = config.index_top_k};
+    GLM5_ASSIGN_OR_RETURN(auto decoder, model::Decoder::load(config, checkpoint, *backend, step_limits, progress));
+    return std::unique_ptr<RankWorker>(new RankWorker(std::move(backend), std::move(decoder), layout, limits));
+}
+
+RankWorker::RankWorker(std::unique_ptr<ops::Backend> backend, std::unique_ptr<model::Decoder> decoder,
+                       const cache::Layout& layout, const RankLimits& limits)
+    : backend_(std::move(backend)),
+      decoder_(std::move(decoder)),
+      caches_(allocate_caches(*backend_, layout, limits.num_pages)),
+      batch_builder_(*backend_, {.max_num_seqs = limits.max_num_seqs,
+                                 .max_num_tokens = limits.max_num_batched_tokens,
+                                 .max_context_tokens = limits.max_model_len}),
+      sampler_(*backend_, limits.max_num_seqs, limits.num_vocab_tokens) {}
+
+schedule::StepResult RankWorker::run(const schedule::StepPlan& plan) {
+    const ops::Batch batch = batch_builder_.build(plan);
+    const ops::Tensor logits = decoder_->forward(batch, caches_);
+    return sampler_.sample(plan, logits);
+}
+
+}  // namespace glm5::engine

@@ -1,0 +1,206 @@
+// The engine on glm5-nano: golden continuations, many requests at once, cancellation, limits, and refusals.
+#include "glm5/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <sstream>
+
+#include "backend/registry.h"
+#include "json/parse.h"
+
+namespace glm5 {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kNanoTokens = 4132;  // in models/glm5-nano/tokenizer.json
+
+// Collects the events of one request, and waits for the last.
+class Collector {
+public:
+    EventSink sink() {
+        return [this](Event event) {
+            std::lock_guard lock(mutex_);
+            EXPECT_EQ(last_.finish_reason, FinishReason::none) << "an event after the last";
+            tokens_.insert(tokens_.end(), event.tokens.begin(), event.tokens.end());
+            last_ = std::move(event);
+            changed_.notify_all();
+        };
+    }
+    FinishReason wait() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return last_.finish_reason != FinishReason::none; });
+        return last_.finish_reason;
+    }
+    void wait_for_tokens(size_t count) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return tokens_.size() >= count || last_.finish_reason != FinishReason::none; });
+    }
+    std::vector<int32_t> tokens() {
+        std::lock_guard lock(mutex_);
+        return tokens_;
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<int32_t> tokens_;
+    Event last_;
+};
+
+EngineOptions nano_options() {
+    EngineOptions options;
+    options.model_directory = GLM5_SOURCE_DIR "/models/glm5-nano";
+    options.num_vocab_tokens = kNanoTokens;
+    options.kv_cache_bytes = int64_t{256} << 20;
+    return options;
+}
+
+Result<std::unique_ptr<Engine>> open_engine(const EngineOptions& options) {
+    return Engine::open(options, backend::make_backend({.kind = "cpu"}, {}).value());
+}
+
+struct Golden {
+    std::string name;
+    std::vector<int32_t> prompt, greedy;
+};
+
+// tests/fixtures/nano: prompts and their greedy continuations, made with transformers.
+const std::vector<Golden>& goldens() {
+    static const std::vector<Golden> rows = [] {
+        std::ifstream file(GLM5_SOURCE_DIR "/tests/fixtures/nano/nano-fp8.json");
+        std::stringstream text;
+        text << file.rdbuf();
+        const json::Value document = json::parse(text.str()).value();
+        const auto ids = [](const json::Value& list) {
+            std::vector<int32_t> out;
+            for (const json::Value& id : list.as_array()) out.push_back(static_cast<int32_t>(*id.to_int64()));
+            return out;
+        };
+        std::vector<Golden> result;
+        for (const json::Value& row : document.as_array())
+            result.push_back({row.find("name")->as_string(), ids(*row.find("prompt_ids")), ids(*row.find("greedy_ids"))});
+        return result;
+    }();
+    return rows;
+}
+
+Request request_for(const Golden& golden) {
+    return {.prompt = golden.prompt, .sampling = {.max_tokens = static_cast<int>(golden.greedy.size())}};
+}
+
+class EngineTest : public ::testing::Test {
+protected:
+    static void SetUpTestSuite() { engine_ = open_engine(nano_options()).value().release(); }
+    static void TearDownTestSuite() { delete engine_; }
+    static Engine* engine_;
+};
+Engine* EngineTest::engine_ = nullptr;
+
+// Requests of 11 to 5,987 tokens at once: prefill chunks and decodes share steps, and each gets what it gets alone.
+TEST_F(EngineTest, GoldenContinuationsAllAtOnce) {
+    ASSERT_EQ(goldens().size(), 8u);
+    std::vector<Collector> collectors(goldens().size());
+    for (size_t i = 0; i < goldens().size(); ++i)
+        ASSERT_TRUE(engine_->submit(request_for(goldens()[i]), collectors[i].sink()).ok());
+    for (size_t i = 0; i < goldens().size(); ++i) {
+        const FinishReason reason = collectors[i].wait();
+        EXPECT_EQ(collectors[i].tokens(), goldens()[i].greedy) << goldens()[i].name;
+        const bool ends_with_eos = goldens()[i].greedy.back() >= 4096;
+        EXPECT_EQ(reason, ends_with_eos ? FinishReason::stop : FinishReason::length) << goldens()[i].name;
+    }
+    EXPECT_EQ(engine_->stats().pages_used, 0);
+}
+
+TEST_F(EngineTest, StopTokensAndIgnoreEos) {
+    const Golden& golden = goldens()[0];
+    Request stop = request_for(golden);
+    stop.sampling.stop_token_ids = {golden.greedy[3]};
+    Collector stopped;
+    ASSERT_TRUE(engine_->submit(stop, stopped.sink()).ok());
+    EXPECT_EQ(stopped.wait(), FinishReason::stop);
+    EXPECT_EQ(stopped.tokens(), std::vector<int32_t>(golden.greedy.begin(), golden.greedy.begin() + 4));
+
+    Request further = request_for(golden);
+    further.sampling.ignore_eos = true;
+    further.sampling.max_tokens += 5;
+    Collector ignored;
+    ASSERT_TRUE(engine_->submit(further, ignored.sink()).ok());
+    EXPECT_EQ(ignored.wait(), FinishReason::length);
+    EXPECT_EQ(ignored.tokens().size(), golden.greedy.size() + 5);
+}
+
+TEST_F(EngineTest, CancellingFreesThePagesAndDisturbsNobody) {
+    const Golden& golden = goldens()[0];
+    Request endless{.prompt = golden.prompt, .sampling = {.max_tokens = 4000, .ignore_eos = true}};
+    Collector cancelled, other;
+    const RequestId id = engine_->submit(endless, cancelled.sink()).value();
+    ASSERT_TRUE(engine_->submit(request_for(golden), other.sink()).ok());
+    cancelled.wait_for_tokens(3);
+    engine_->cancel(id);
+    engine_->cancel(id);
+    EXPECT_EQ(cancelled.wait(), FinishReason::cancelled);
+    EXPECT_LT(cancelled.tokens().size(), 4000u);
+    other.wait();
+    EXPECT_EQ(other.tokens(), golden.greedy);
+    EXPECT_EQ(engine_->stats().pages_used, 0);
+    EXPECT_EQ(engine_->stats().running, 0);
+}
+
+TEST_F(EngineTest, StopsAtTheEndOfTheContext) {
+    EngineOptions options = nano_options();
+    options.max_model_len = 64;
+    auto engine = open_engine(options).value();
+    Request request{.prompt = std::vector<int32_t>(60, 100), .sampling = {.max_tokens = 100, .ignore_eos = true}};
+    Collector collector;
+    ASSERT_TRUE(engine->submit(request, collector.sink()).ok());
+    EXPECT_EQ(collector.wait(), FinishReason::length);
+    EXPECT_EQ(collector.tokens().size(), 4u);
+}
+
+TEST_F(EngineTest, DestructionCancelsWhatRuns) {
+    Collector collector;
+    {
+        auto engine = open_engine(nano_options()).value();
+        Request request{.prompt = goldens()[0].prompt, .sampling = {.max_tokens = 4000, .ignore_eos = true}};
+        ASSERT_TRUE(engine->submit(request, collector.sink()).ok());
+    }
+    EXPECT_EQ(collector.wait(), FinishReason::cancelled);
+}
+
+TEST_F(EngineTest, RefusesBadRequestsByName) {
+    const auto refusal = [&](Request request) {
+        const auto result = engine_->submit(std::move(request), [](Event) { FAIL() << "an event of a refused request"; });
+        return result.ok() ? "accepted" : result.status().message();
+    };
+    EXPECT_THAT(refusal({.prompt = {}, .sampling = {.max_tokens = 1}}), HasSubstr("no tokens"));
+    EXPECT_THAT(refusal({.prompt = {1, 4132}, .sampling = {.max_tokens = 1}}), HasSubstr("token id 4132 is out of vocabulary"));
+    EXPECT_THAT(refusal({.prompt = {-1}, .sampling = {.max_tokens = 1}}), HasSubstr("token id -1"));
+    EXPECT_THAT(refusal({.prompt = {1}, .sampling = {.max_tokens = 0}}), HasSubstr("max_tokens"));
+    EXPECT_THAT(refusal({.prompt = std::vector<int32_t>(8192, 1), .sampling = {.max_tokens = 1}}), HasSubstr("8192 tokens"));
+}
+
+TEST(EngineOpen, RefusesLimitsThatDoNotFit) {
+    EngineOptions small = nano_options();
+    small.kv_cache_bytes = int64_t{11264} * 640;
+    const auto result = open_engine(small);
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.status().code(), StatusCode::resource_exhausted);
+    EXPECT_THAT(result.status().message(), HasSubstr("holds 640 tokens"));
+
+    EngineOptions longer = nano_options();
+    longer.max_model_len = 9000;
+    EXPECT_THAT(open_engine(longer).status().message(), HasSubstr("the model's limit is 8192"));
+
+    EngineOptions missing = nano_options();
+    missing.model_directory = GLM5_SOURCE_DIR "/tests/fixtures";
+    EXPECT_THAT(open_engine(missing).status().message(), HasSubstr("config.json"));
+}
+
+}  // namespace
+}  // namespace glm5
