@@ -50,6 +50,7 @@ struct Config {
     int num_experts = 0;  // routed
     int num_shared_experts = 0;
     int num_experts_per_token = 0;
+    bool norm_topk_prob = true;  // the weights of the chosen experts are divided by their sum
     float routed_scaling_factor = 0;
 
     int index_heads = 0;
