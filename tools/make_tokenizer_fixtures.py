@@ -7,17 +7,23 @@ Every row is encoded by three tokenizers, all made from models/glm5-nano/tokeniz
   pruned_ignore  the same with ignore_merges true
 and with added_tokens emptied:
   plain          the file as it is, for encoding that does not recognise added tokens
+
+Beside them: text of random tokens (decoded), one endless pre-token, how a Split by other patterns cuts text (splits), what
+odd names and contents of tokens decode to (names), and how Python's lossy decoder reads random bytes (repaired).
 Run from the root of the checkout: python3 tools/make_tokenizer_fixtures.py
 """
 
 import json
 import pathlib
 import random
+import unicodedata
 
 import tokenizers
+from tokenizers import Regex
+from tokenizers.pre_tokenizers import Split
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-NUM_ROWS = 3000
+NUM_ROWS = 2700
 NUM_DECODE_ROWS = 1000
 
 # Kinds of characters that the split pattern and the merges treat differently.
@@ -64,6 +70,70 @@ def random_text(rng, words):
     return text
 
 
+SPLIT_PATTERNS = [
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",  # GPT-2
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}]*[\p{Ll}\p{M}]+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+",
+    r"[aeiou]+",  # gaps
+    r"(?=t)",  # empty matches
+    r"x*",
+    r"(?<=n)",
+    r"\d{1,3}(?=(?:\d{3})*(?!\d))",
+    r"$",
+]
+
+
+def split_rows(rng, words):
+    """[pattern, [text, ends of its pieces in bytes]…] for each pattern."""
+    rows = []
+    for pattern in SPLIT_PATTERNS:
+        splitter = Split(Regex(pattern), "isolated")
+        row = [pattern]
+        # PCRE2 is at Unicode 14 and takes U+180E for a space: no text with newer characters or with that one.
+        texts = [text for text in (random_text(rng, words) for _ in range(60))
+                 if all(unicodedata.category(c) != "Cn" and c != "\u180e" for c in text)]
+        for text in texts:
+            ends, end = [], 0
+            for piece, _ in splitter.pre_tokenize_str(text):
+                end += len(piece.encode())
+                ends.append(end)
+            row.append([text, ends])
+        rows.append(row)
+    return rows
+
+
+# Names in the byte alphabet, outside it, and mixed; contents of added tokens are names too.
+ODD_NAMES = ["\u0120xq", "\u0120the", "a b", "\u4f60", "\u00e9", "\u00c3\u00a9", "\u0143", "\u0144", "\u00a0", "\u0120\u4f60", "\u017f"]
+
+
+def name_rows(document):
+    """[name, as an entry of the vocabulary or an added token, its text, its ids when the name is encoded]."""
+    rows = []
+    for name in ODD_NAMES:
+        for place in ("vocab", "added"):
+            changed = json.loads(json.dumps(document))
+            vocab = changed["model"]["vocab"]
+            if place == "vocab":
+                new_id = vocab.setdefault(name, len(vocab))
+                changed["model"]["ignore_merges"] = True
+                changed["added_tokens"] = []
+            else:
+                new_id = vocab.get(name, len(vocab) + len(changed["added_tokens"]))
+                changed["added_tokens"].append({**changed["added_tokens"][0], "id": new_id, "content": name})
+            tokenizer = tokenizers.Tokenizer.from_str(json.dumps(changed))
+            assert tokenizer.token_to_id(name) == new_id
+            text = tokenizer.decode([new_id], skip_special_tokens=False)
+            rows.append([name, place, text, tokenizer.encode(name + text, add_special_tokens=False).ids])
+    return rows
+
+
+def repaired_rows(rng):
+    """[bytes in hexadecimal, their text]."""
+    alphabet = [0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5,
+                0xFF]
+    rows = [bytes(rng.choice(alphabet) for _ in range(rng.randrange(1, 12))) for _ in range(1500)]
+    return [[row.hex(), row.decode("utf-8", "replace")] for row in rows]
+
+
 def variant(document, **model):
     document = json.loads(json.dumps(document))
     document["model"].update(model)
@@ -97,8 +167,12 @@ def main():
         ids = [rng.choice([rng.randrange(256), rng.randrange(4096), rng.randrange(4090, 4140)])
                for _ in range(rng.randrange(1, 9))]
         decoded.append([ids] + [made["ids"].decode(ids, skip_special_tokens=skip) for skip in (False, True)])
+    endless = "".join(rng.choice(words).strip() for _ in range(1500))
+    endless = "".join(c for c in endless if c.isalpha())
     path = ROOT / "tests/fixtures/text/tokenizer_random.json"
     fixture = {"oracle": f"tokenizers {tokenizers.__version__}", "rows": rows, "decoded": decoded}
+    fixture["endless"] = {"text": endless, "ids": made["ids"].encode(endless, add_special_tokens=False).ids}
+    fixture |= {"splits": split_rows(rng, words), "names": name_rows(document), "repaired": repaired_rows(rng)}
     path.write_text(json.dumps(fixture, separators=(",", ":"), ensure_ascii=False) + "\n")
     counts = {name: sum(name in row for row in rows) for name in ("pruned", "pruned_ignore", "plain")}
     print(path.stat().st_size, "bytes; rows that differ from ids:", counts)

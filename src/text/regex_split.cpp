@@ -31,6 +31,24 @@ using MatchData = std::unique_ptr<pcre2_match_data, Deleter<pcre2_match_data_fre
 using MatchContext = std::unique_ptr<pcre2_match_context, Deleter<pcre2_match_context_free>>;
 using CompileContext = std::unique_ptr<pcre2_compile_context, Deleter<pcre2_compile_context_free>>;
 
+// A construct of `pattern` that Oniguruma reads otherwise than PCRE2, or nothing.
+std::string_view ambiguous_construct(std::string_view pattern) {
+    for (size_t i = 0; i < pattern.size(); ++i) {
+        const std::string_view rest = pattern.substr(i);
+        if (rest.starts_with("&&")) return "&&";  // there, inside of a class: intersection
+        if (rest.starts_with("(?")) {
+            const std::string_view flags = rest.substr(2, rest.find_first_not_of("imsx-", 2) - 2);
+            if (flags.find('m') != flags.npos) return "(?m)";  // there: the dot takes newlines
+        }
+        if (rest.front() == '\\' && rest.size() > 1) {
+            // There \h is a hexadecimal digit, and combining marks are parts of words.
+            if (std::string_view("hHwWbB").find(rest[1]) != rest.npos) return rest.substr(0, 2);
+            ++i;
+        }
+    }
+    return {};
+}
+
 // Finds the matches in one text.
 class Matcher {
 public:
@@ -95,15 +113,19 @@ RegexSplitter::RegexSplitter(std::unique_ptr<Code> code) : code_(std::move(code)
 RegexSplitter::~RegexSplitter() = default;
 
 Result<std::unique_ptr<RegexSplitter>> RegexSplitter::compile(std::string_view pattern) {
+    const std::string_view ambiguous = ambiguous_construct(pattern);
+    if (!ambiguous.empty()) return unsupported("{} in a regular expression is not supported", ambiguous);
     const CompileContext context(pcre2_compile_context_create(nullptr));
     GLM5_CHECK(context != nullptr, "out of memory");
     pcre2_set_max_pattern_length(context.get(), kMaxPatternBytes);
     pcre2_set_parens_nest_limit(context.get(), kMaxNesting);
+    pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
     int error = 0;
     size_t error_offset = 0;
-    CodePointer code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                   PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED | PCRE2_NEVER_BACKSLASH_C, &error, &error_offset,
-                                   context.get()));
+    // As in Oniguruma, ^ and $ are at every line.
+    constexpr uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
+    CodePointer code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), kOptions, &error,
+                                   &error_offset, context.get()));
     if (code == nullptr) {
         char message[256] = "";
         pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR*>(message), sizeof message);

@@ -1,5 +1,6 @@
 // Pre-token splitting by any regular expression, through PCRE2 with its JIT compiler. PCRE2 10.42 has the classes of
-// Unicode 14, and its \s takes U+180E: another tokenizer's rare text may split otherwise than in Oniguruma.
+// Unicode 14, and its \s takes U+180E: there such a pattern may split otherwise than in Oniguruma, which the Hugging
+// Face library uses. Constructs that the two read differently are refused.
 #pragma once
 
 #include <cstdint>
