@@ -9,7 +9,8 @@ and with added_tokens emptied:
   plain          the file as it is, for encoding that does not recognise added tokens
 
 Beside them: text of random tokens (decoded), one endless pre-token, how a Split by other patterns cuts text (splits), what
-odd names and contents of tokens decode to (names), and how Python's lossy decoder reads random bytes (repaired).
+odd names and contents of tokens decode to (names), how Python's lossy decoder reads random bytes (repaired), added tokens
+that overlap (overlaps), and a merge list with repetitions (repeated_merges).
 Run from the root of the checkout: python3 tools/make_tokenizer_fixtures.py
 """
 
@@ -23,7 +24,7 @@ from tokenizers import Regex
 from tokenizers.pre_tokenizers import Split
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-NUM_ROWS = 2700
+NUM_ROWS = 2600
 NUM_DECODE_ROWS = 1000
 
 # Kinds of characters that the split pattern and the merges treat differently.
@@ -128,10 +129,33 @@ def name_rows(document):
 
 def repaired_rows(rng):
     """[bytes in hexadecimal, their text]."""
-    alphabet = [0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5,
-                0xFF]
-    rows = [bytes(rng.choice(alphabet) for _ in range(rng.randrange(1, 12))) for _ in range(1500)]
+    lone = [0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF]
+    rows = [bytes(rng.choice(lone) for _ in range(rng.randrange(1, 12))) for _ in range(1000)]
+    for _ in range(500):
+        characters = "".join(rng.choice("a\u00e9\u4f60\U0001f600\U0010ffff\ud7ff\ue000") for _ in range(4)).encode()
+        rows.append(characters[rng.randrange(3) :][: rng.randrange(1, 17)])
     return [[row.hex(), row.decode("utf-8", "replace")] for row in rows]
+
+
+OVERLAPPING = ["<a", "<a>", "<a><b", "a><", "b", ">>>", "<a><b><a>", "bb"]
+
+
+def overlap_rows(rng, document):
+    """[text, ids] with OVERLAPPING as the only added tokens, which have the ids from the end of the vocabulary on."""
+    vocab = document["model"]["vocab"]
+    contents = [content for content in OVERLAPPING if content not in vocab]
+    tokens = [{**document["added_tokens"][0], "id": len(vocab) + i, "content": content} for i, content in enumerate(contents)]
+    tokenizer = tokenizers.Tokenizer.from_str(json.dumps({**document, "added_tokens": tokens}))
+    texts = ["".join(rng.choice(["<", "a", ">", "b", "<a>", "<b>", " "]) for _ in range(rng.randrange(1, 14))) for _ in range(300)]
+    return {"contents": contents, "rows": [[text, tokenizer.encode(text, add_special_tokens=False).ids] for text in texts]}
+
+
+def repeated_merge_rows(rng, document, words):
+    """[text, ids] where every tenth merge stands at the end of the list once more."""
+    merges = document["model"]["merges"]
+    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(variant(document, merges=merges + merges[::10])))
+    texts = ["".join(rng.choice(words) for _ in range(3)) for _ in range(300)]
+    return [[text, tokenizer.encode(text, add_special_tokens=False).ids] for text in texts]
 
 
 def variant(document, **model):
@@ -173,6 +197,7 @@ def main():
     fixture = {"oracle": f"tokenizers {tokenizers.__version__}", "rows": rows, "decoded": decoded}
     fixture["endless"] = {"text": endless, "ids": made["ids"].encode(endless, add_special_tokens=False).ids}
     fixture |= {"splits": split_rows(rng, words), "names": name_rows(document), "repaired": repaired_rows(rng)}
+    fixture |= {"overlaps": overlap_rows(rng, document), "repeated_merges": repeated_merge_rows(rng, document, words)}
     path.write_text(json.dumps(fixture, separators=(",", ":"), ensure_ascii=False) + "\n")
     counts = {name: sum(name in row for row in rows) for name in ("pruned", "pruned_ignore", "plain")}
     print(path.stat().st_size, "bytes; rows that differ from ids:", counts)
