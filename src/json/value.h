@@ -24,7 +24,7 @@ public:
     using Member = std::pair<std::string, Value>;
 
     Object() = default;
-    explicit Object(std::vector<Member> members) : members_(std::move(members)) {}
+    explicit Object(std::vector<Member> members);
 
     // The member's value, or nullptr.
     const Value* find(std::string_view key) const;
@@ -36,12 +36,12 @@ public:
     void append(std::string key, Value value);
     bool erase(std::string_view key);
 
-    size_t size() const { return members_.size(); }
-    bool empty() const { return members_.empty(); }
-    auto begin() const { return members_.begin(); }
-    auto end() const { return members_.end(); }
-    auto begin() { return members_.begin(); }
-    auto end() { return members_.end(); }
+    size_t size() const;
+    bool empty() const;
+    std::vector<Member>::const_iterator begin() const;
+    std::vector<Member>::const_iterator end() const;
+    std::vector<Member>::iterator begin();
+    std::vector<Member>::iterator end();
 
 private:
     std::vector<Member> members_;
@@ -108,5 +108,14 @@ public:
 private:
     std::variant<std::monostate, bool, Number, std::string, Array, Object> data_;
 };
+
+// Here, where a Member is a complete type.
+inline Object::Object(std::vector<Member> members) : members_(std::move(members)) {}
+inline size_t Object::size() const { return members_.size(); }
+inline bool Object::empty() const { return members_.empty(); }
+inline std::vector<Object::Member>::const_iterator Object::begin() const { return members_.begin(); }
+inline std::vector<Object::Member>::const_iterator Object::end() const { return members_.end(); }
+inline std::vector<Object::Member>::iterator Object::begin() { return members_.begin(); }
+inline std::vector<Object::Member>::iterator Object::end() { return members_.end(); }
 
 }  // namespace glm5::json
