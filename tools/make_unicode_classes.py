@@ -72,8 +72,8 @@ const uint8_t kClassBlockOf[kClassEnd >> kClassBlockBits] = {{
 }};
 static_assert(kClassEnd == {end:#x} && kClassBlockBits == {BLOCK_BITS});
 
-// [block][code point / 4], two bits per code point.
-const uint8_t kClassBlocks[][1 << (kClassBlockBits - 2)] = {{
+// The blocks one after the other: two bits per code point, the lowest first.
+const uint8_t kClassBlocks[] = {{
 {rows([byte for block in blocks for byte in block])}
 }};
 

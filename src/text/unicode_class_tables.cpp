@@ -76,8 +76,8 @@ const uint8_t kClassBlockOf[kClassEnd >> kClassBlockBits] = {
 };
 static_assert(kClassEnd == 0x32400 && kClassBlockBits == 7);
 
-// [block][code point / 4], two bits per code point.
-const uint8_t kClassBlocks[][1 << (kClassBlockBits - 2)] = {
+// The blocks one after the other: two bits per code point, the lowest first.
+const uint8_t kClassBlocks[] = {
     0, 0, 252, 15, 0, 0, 0, 0, 3, 0, 0, 0, 170, 170, 10, 0, 84, 85, 85, 85, 85, 85, 21, 0,
     84, 85, 85, 85, 85, 85, 21, 0, 0, 12, 0, 0, 0, 0, 0, 0, 3, 0, 16, 0, 160, 4, 24, 42,
     85, 85, 85, 85, 85, 21, 85, 85, 85, 85, 85, 85, 85, 21, 85, 85, 85, 85, 85, 85, 85, 85, 85, 85,

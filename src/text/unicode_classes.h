@@ -13,13 +13,13 @@ inline constexpr uint32_t kClassEnd = 0x32400;
 inline constexpr int kClassBlockBits = 7;
 
 extern const uint8_t kClassBlockOf[kClassEnd >> kClassBlockBits];
-extern const uint8_t kClassBlocks[][1 << (kClassBlockBits - 2)];
+extern const uint8_t kClassBlocks[];
 
 inline CharClass char_class(uint32_t code_point) {
     if (code_point >= kClassEnd) return CharClass::other;
-    const uint8_t* block = kClassBlocks[kClassBlockOf[code_point >> kClassBlockBits]];
-    const uint32_t place = code_point & ((1u << kClassBlockBits) - 1);
-    return static_cast<CharClass>(block[place >> 2] >> (2 * (place & 3)) & 3);
+    const uint32_t block = kClassBlockOf[code_point >> kClassBlockBits];
+    const uint32_t place = block << kClassBlockBits | (code_point & ((1u << kClassBlockBits) - 1));
+    return static_cast<CharClass>(kClassBlocks[place >> 2] >> (2 * (place & 3)) & 3);
 }
 
 }  // namespace glm5::text
