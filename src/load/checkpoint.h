@@ -9,12 +9,14 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/status.h"
 #include "config/config.h"
 #include "config/inventory.h"
-#include "load/safetensors.h"
+#include "load/file.h"
+#include "load/shard_index.h"
 #include "load/tensor_source.h"
 
 namespace glm5::load {
@@ -30,20 +32,20 @@ public:
     const config::Config& config() const { return config_; }
     // config().has_mtp(), and the tensors of the MTP layer are there. Without, the model runs without speculation.
     bool has_mtp() const { return has_mtp_; }
-    // Shards that the index lists and the directory lacks.
+    // Files with tensors; TensorInfo::shard counts them.
+    const std::vector<File>& shards() const { return shards_; }
+    // Names of shards that the index lists and the directory lacks.
     const std::vector<std::string>& missing_shards() const { return missing_shards_; }
-    // Files with tensors, the path of TensorInfo::shard.
-    const std::vector<SafetensorsFile>& shards() const { return shards_; }
-    // How the linear layer or tensor of this name is stored.
+    // How the parameter is stored, by the tensors that are there.
     config::StoredForm stored_form(const config::Parameter& parameter) const;
 
     // Every expected tensor is there with an accepted element type and its shape. Missing tensors and shards are errors,
     // unknown tensors and unused indexers one warning each.
     Status verify();
-    // The same for a directory whose shards are not there: names by the index, types and shapes where they are known.
+    // The same when shards are not there: names by the index, types and shapes where they are known.
     Status verify_listing();
 
-    // What open and verify found odd; each was logged, too.
+    // What open and verify found odd, one line each; all were logged.
     const std::vector<std::string>& warnings() const { return warnings_; }
 
     const TensorInfo* find(std::string_view name) const override;
@@ -53,14 +55,27 @@ public:
 private:
     Checkpoint() = default;
 
+    Status read_config();
+    Status open_listed_shards(const ShardIndex& index);
+    Status open_unlisted_shards(const ShardIndex& index);
+    // Opens a file and reads its header; its tensors get the next shard number.
+    Result<std::vector<TensorInfo>> open_shard(const std::string& name);
+    // Whether the files or the index have a tensor of this name.
+    bool contains(std::string_view name) const;
+    Status check_parameter(const config::Parameter& parameter, std::vector<std::string>& missing,
+                           std::unordered_set<std::string>& used) const;
+    void warn_of_unused(const std::unordered_set<std::string>& used);
+    void warn(std::string line);
+
     std::filesystem::path directory_;
     config::Config config_;
     bool has_mtp_ = false;
-    std::vector<SafetensorsFile> shards_;
-    std::vector<std::string> missing_shards_;
-    std::vector<std::string> warnings_;
+    std::vector<File> shards_;
     std::vector<TensorInfo> tensors_;
-    std::unordered_map<std::string_view, const TensorInfo*> by_name_;
+    std::unordered_map<std::string_view, const TensorInfo*> by_name_;  // into tensors_
+    std::vector<std::string> missing_shards_;
+    std::unordered_set<std::string> listed_only_;  // tensors of missing shards
+    std::vector<std::string> warnings_;
 };
 
 }  // namespace glm5::load
