@@ -40,7 +40,8 @@ const std::string& prose() {
         std::string source;
         for (const json::Value& row : golden.as_array()) {
             std::vector<int32_t> ids;
-            for (const json::Value& id : row.find("prompt_ids")->as_array()) ids.push_back(static_cast<int32_t>(*id.to_int64()));
+            for (const json::Value& id : row.find("prompt_ids")->as_array())
+                ids.push_back(static_cast<int32_t>(*id.to_int64()));
             source += nano().decode(ids, true);
         }
         std::mt19937 random(5);
@@ -51,7 +52,8 @@ const std::string& prose() {
                 out.append(source, start, end - start);
                 if (random() % 8 == 0) {
                     out.push_back(' ');
-                    for (unsigned i = 0, length = 3 + random() % 8; i < length; ++i) out.push_back("etaoinshrdlucmfw"[random() % 16]);
+                    for (unsigned i = 0, length = 3 + random() % 8; i < length; ++i)
+                        out.push_back("etaoinshrdlucmfw"[random() % 16]);
                 }
             }
         }
@@ -92,7 +94,8 @@ const std::string& full_size_json() {
         json::Object vocab;
         for (size_t id = 0; id < names.size(); ++id) vocab.append(names[id], json::Value(static_cast<int64_t>(id)));
         int64_t next_id = static_cast<int64_t>(names.size());
-        for (json::Value& token : document.as_object().find("added_tokens")->as_array()) token.as_object().set("id", next_id++);
+        for (json::Value& token : document.as_object().find("added_tokens")->as_array())
+            token.as_object().set("id", next_id++);
         model.set("vocab", std::move(vocab));
         model.set("merges", std::move(merges));
         return json::write(document);
@@ -110,9 +113,15 @@ void encode(benchmark::State& state, const Tokenizer& tokenizer, std::string_vie
     state.counters["bytes_per_token"] = static_cast<double>(text.size()) / static_cast<double>(num_tokens);
 }
 
-void encode_prose(benchmark::State& state) { encode(state, nano(), prose()); }
-void encode_prompt_of_4_kb(benchmark::State& state) { encode(state, nano(), std::string_view(prose()).substr(0, 4096)); }
-void encode_endless_word_of_1_mb(benchmark::State& state) { encode(state, nano(), std::string(1'000'000, 'e')); }
+void encode_prose(benchmark::State& state) {
+    encode(state, nano(), prose());
+}
+void encode_prompt_of_4_kb(benchmark::State& state) {
+    encode(state, nano(), std::string_view(prose()).substr(0, 4096));
+}
+void encode_endless_word_of_1_mb(benchmark::State& state) {
+    encode(state, nano(), std::string(1'000'000, 'e'));
+}
 
 void encode_prose_full_size(benchmark::State& state) {
     static const Tokenizer tokenizer = Tokenizer::from_json(full_size_json()).value();

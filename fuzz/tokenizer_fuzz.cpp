@@ -1,5 +1,5 @@
-// The first byte of the input chooses: the rest is a tokenizer.json; or text to encode and decode; or ids to decode; or a
-// split pattern, a newline and text.
+// The first byte of the input chooses: the rest is a tokenizer.json; or text to encode and decode; or ids to decode; or
+// a split pattern, a newline and text.
 #include <cstring>
 #include <string>
 #include <vector>
@@ -19,10 +19,21 @@ namespace {
 Tokenizer make_small_tokenizer() {
     json::Object vocab;
     json::Array merges, added;
-    const auto add = [&](const std::string& bytes) { vocab.set(bytes_to_name(bytes), static_cast<int64_t>(vocab.size())); };
+    const auto add = [&](const std::string& bytes) {
+        vocab.set(bytes_to_name(bytes), static_cast<int64_t>(vocab.size()));
+    };
     for (int byte = 0; byte < 256; ++byte) add(std::string(1, static_cast<char>(byte)));
-    for (const auto& [left, right] : {std::pair("a", "b"), {"b", "a"}, {"ab", "a"}, {"a", "a"}, {"aa", "aa"}, {" ", "a"}, {"aaaa", "ab"},
-                                      {"\xC3", "\xA9"}, {"\n", "\n"}, {"1", "2"}, {"12", "1"}}) {
+    for (const auto& [left, right] : {std::pair("a", "b"),
+                                      {"b", "a"},
+                                      {"ab", "a"},
+                                      {"a", "a"},
+                                      {"aa", "aa"},
+                                      {" ", "a"},
+                                      {"aaaa", "ab"},
+                                      {"\xC3", "\xA9"},
+                                      {"\n", "\n"},
+                                      {"1", "2"},
+                                      {"12", "1"}}) {
         add(std::string(left) + right);
         merges.push_back(json::Value::array({bytes_to_name(left), bytes_to_name(right)}));
     }
@@ -32,16 +43,18 @@ Tokenizer make_small_tokenizer() {
                                              {"normalized", false},
                                              {"special", added.empty()}}));
     }
-    const json::Value split = json::Value::object({{"type", "Split"},
-                                                   {"pattern", json::Value::object({{"Regex", kGlmSplitPattern}})},
-                                                   {"behavior", "Isolated"}});
-    const json::Value bytes = json::Value::object({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
+    const json::Value split = json::Value::object(
+        {{"type", "Split"}, {"pattern", json::Value::object({{"Regex", kGlmSplitPattern}})}, {"behavior", "Isolated"}});
+    const json::Value bytes =
+        json::Value::object({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
     const json::Value document = json::Value::object(
         {{"version", "1.0"},
          {"added_tokens", std::move(added)},
-         {"pre_tokenizer", json::Value::object({{"type", "Sequence"}, {"pretokenizers", json::Value::array({split, bytes})}})},
+         {"pre_tokenizer",
+          json::Value::object({{"type", "Sequence"}, {"pretokenizers", json::Value::array({split, bytes})}})},
          {"decoder", json::Value::object({{"type", "ByteLevel"}})},
-         {"model", json::Value::object({{"type", "BPE"}, {"vocab", std::move(vocab)}, {"merges", std::move(merges)}})}});
+         {"model",
+          json::Value::object({{"type", "BPE"}, {"vocab", std::move(vocab)}, {"merges", std::move(merges)}})}});
     return Tokenizer::from_json(json::write(document)).value();
 }
 

@@ -31,7 +31,9 @@ constexpr std::array<int16_t, kNumChars> kByteOf = [] {
 
 }  // namespace
 
-uint32_t byte_to_char(unsigned char byte) { return kCharOf[byte]; }
+uint32_t byte_to_char(unsigned char byte) {
+    return kCharOf[byte];
+}
 
 std::optional<std::string> name_to_bytes(std::string_view name) {
     if (!is_valid_utf8(name)) return std::nullopt;

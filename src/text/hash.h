@@ -20,7 +20,9 @@ inline uint64_t mix(uint64_t a, uint64_t b) {
     return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-inline uint64_t hash_u64(uint64_t value, uint64_t seed) { return mix(value ^ seed, 0x9E3779B97F4A7C15u); }
+inline uint64_t hash_u64(uint64_t value, uint64_t seed) {
+    return mix(value ^ seed, 0x9E3779B97F4A7C15u);
+}
 
 inline uint64_t hash_bytes(std::string_view bytes, uint64_t seed) {
     const auto load = [](const char* from, auto word) {

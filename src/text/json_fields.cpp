@@ -20,7 +20,9 @@ std::string shown(const json::Value& value) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) { return shown(json::Value(text)); }
+std::string quoted(std::string_view text) {
+    return shown(json::Value(text));
+}
 
 Status unexpected(std::string_view path, std::string_view expected, const json::Value* value) {
     return invalid_argument("{}: expected {}, found {}", path, expected, value == nullptr ? "nothing" : shown(*value));

@@ -24,7 +24,9 @@ constexpr uint64_t kBudgetStepsPerByte = 64;
 template <auto Free>
 struct Deleter {
     template <typename T>
-    void operator()(T* pointer) const { Free(pointer); }
+    void operator()(T* pointer) const {
+        Free(pointer);
+    }
 };
 using CodePointer = std::unique_ptr<pcre2_code, Deleter<pcre2_code_free>>;
 using MatchData = std::unique_ptr<pcre2_match_data, Deleter<pcre2_match_data_free>>;

@@ -22,7 +22,9 @@ constexpr std::array<CharClass, 128> kAsciiClass = [] {
     return classes;
 }();
 
-bool is_newline(char c) { return c == '\r' || c == '\n'; }
+bool is_newline(char c) {
+    return c == '\r' || c == '\n';
+}
 
 class GlmScanner {
 public:
@@ -109,8 +111,12 @@ private:
     size_t contraction_length(size_t start) const {
         const auto lower = [&](size_t i) { return start + i < text_.size() ? text_[start + i] | 0x20 : 0; };
         switch (lower(1)) {
-            case 's': case 't': case 'm': case 'd': return 2;
-            case 'r': case 'v': return lower(2) == 'e' ? 3 : 0;
+            case 's':
+            case 't':
+            case 'm':
+            case 'd': return 2;
+            case 'r':
+            case 'v': return lower(2) == 'e' ? 3 : 0;
             case 'l': return lower(2) == 'l' ? 3 : 0;
             default: return text_.substr(start + 1, 2) == "\xC5\xBF" ? 3 : 0;
         }

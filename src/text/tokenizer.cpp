@@ -18,7 +18,8 @@ Result<std::array<int32_t, 256>> find_byte_ids(const TokenTable& vocab) {
         std::string name;
         append_utf8(name, byte_to_char(static_cast<unsigned char>(byte)));
         ids[byte] = vocab.find(name);
-        if (ids[byte] < 0) return invalid_argument("model.vocab: expected an entry \"{}\" for byte 0x{:02X}", name, byte);
+        if (ids[byte] < 0)
+            return invalid_argument("model.vocab: expected an entry \"{}\" for byte 0x{:02X}", name, byte);
     }
     return ids;
 }

@@ -35,8 +35,8 @@ public:
     // The same from the text of the file.
     static Result<Tokenizer> from_json(std::string_view tokenizer_json);
 
-    // The tokens of `text`, which has at most kMaxTextBytes. Each maximal invalid part of UTF-8 is read as U+FFFD. Added tokens are cut
-    // out first, leftmost then longest; nothing is put before or behind.
+    // The tokens of `text`, which has at most kMaxTextBytes. Each maximal invalid part of UTF-8 is read as U+FFFD.
+    // Added tokens are cut out first, leftmost then longest; nothing is put before or behind.
     std::vector<int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
 
     // The text of `tokens`: their bytes joined, then each maximal invalid part of UTF-8 replaced by U+FFFD. An id that

@@ -21,7 +21,8 @@ Result<std::string> read_pre_tokenizer(const json::Value* value) {
     GLM5_RETURN_IF_ERROR(sequence.require_string("type", "Sequence"));
     GLM5_ASSIGN_OR_RETURN(const json::Array* steps, sequence.array("pretokenizers"));
     if (steps->size() != 2) {
-        return unsupported("pre_tokenizer.pretokenizers: expected a Split and a ByteLevel, found {} items", steps->size());
+        return unsupported("pre_tokenizer.pretokenizers: expected a Split and a ByteLevel, found {} items",
+                           steps->size());
     }
     GLM5_ASSIGN_OR_RETURN(const Fields split, Fields::of(&(*steps)[0], "pre_tokenizer.pretokenizers[0]",
                                                          {"type", "pattern", "behavior", "invert"}));
@@ -56,7 +57,8 @@ Result<TokenTable> read_vocab(const json::Value* value) {
     std::vector<const std::string*> names(vocab.size());
     for (const auto& [name, id] : vocab) {
         if (name.empty() || name.size() > kMaxNameBytes) {
-            return unsupported("model.vocab: expected keys of 1 to {} bytes, found one of {}", kMaxNameBytes, name.size());
+            return unsupported("model.vocab: expected keys of 1 to {} bytes, found one of {}", kMaxNameBytes,
+                               name.size());
         }
         const auto place = id.to_int64();
         if (!place || *place < 0 || *place >= static_cast<int64_t>(names.size())) {
@@ -64,8 +66,8 @@ Result<TokenTable> read_vocab(const json::Value* value) {
             return unexpected(path, fmt::format("an id from 0 to {}", names.size() - 1), &id);
         }
         if (names[*place] != nullptr) {
-            return invalid_argument("model.vocab: id {} is given twice, to {} and {}", *place,
-                                    quoted(*names[*place]), quoted(name));
+            return invalid_argument("model.vocab: id {} is given twice, to {} and {}", *place, quoted(*names[*place]),
+                                    quoted(name));
         }
         names[*place] = &name;
     }
@@ -101,7 +103,8 @@ Result<TokenizerFile::Merge> read_merge(const json::Value& value, size_t rank, c
     std::string merged;
     merged.append(left).append(right);
     const TokenizerFile::Merge merge{vocab.find(left), vocab.find(right), vocab.find(merged)};
-    for (const auto& [id, name] : {std::pair(merge.left, left), {merge.right, right}, {merge.merged, std::string_view(merged)}}) {
+    for (const auto& [id, name] :
+         {std::pair(merge.left, left), {merge.right, right}, {merge.merged, std::string_view(merged)}}) {
         if (id < 0) return invalid_argument("{}: {} is not in model.vocab", path(), quoted(name));
     }
     return merge;
@@ -134,8 +137,9 @@ Status read_model(const json::Value* value, TokenizerFile& file) {
 
 Result<TokenizerFile::AddedToken> read_added_token(const json::Value& value, size_t place) {
     const std::string path = fmt::format("added_tokens[{}]", place);
-    GLM5_ASSIGN_OR_RETURN(const Fields token, Fields::of(&value, path, {"id", "content", "single_word", "lstrip", "rstrip",
-                                                                        "normalized", "special"}));
+    GLM5_ASSIGN_OR_RETURN(
+        const Fields token,
+        Fields::of(&value, path, {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"}));
     for (const char* key : {"single_word", "lstrip", "rstrip"}) {
         GLM5_RETURN_IF_ERROR(token.require_flag(key, false, false));
     }
@@ -183,8 +187,9 @@ Result<TokenizerFile> parse_tokenizer_json(std::string_view text) {
     }
     GLM5_ASSIGN_OR_RETURN(const json::Value document, json::parse(text, {.max_depth = kMaxDepth}));
     GLM5_ASSIGN_OR_RETURN(const Fields root,
-                          Fields::of(&document, "", {"version", "truncation", "padding", "added_tokens", "normalizer",
-                                                     "pre_tokenizer", "post_processor", "decoder", "model"}));
+                          Fields::of(&document, "",
+                                     {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+                                      "post_processor", "decoder", "model"}));
     GLM5_RETURN_IF_ERROR(root.require_string("version", "1.0"));
     GLM5_RETURN_IF_ERROR(root.require_null("truncation"));
     GLM5_RETURN_IF_ERROR(root.require_null("padding"));

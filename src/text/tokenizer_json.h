@@ -24,9 +24,9 @@ struct TokenizerFile {
         bool special;  // dropped when decoding with skip_special_tokens
     };
 
-    TokenTable vocab;           // names in the byte alphabet, by id; all indexed
-    std::vector<Merge> merges;  // by rank
-    bool ignore_merges = false; // a pre-token that is an entry is that token, whatever the merges make of it
+    TokenTable vocab;            // names in the byte alphabet, by id; all indexed
+    std::vector<Merge> merges;   // by rank
+    bool ignore_merges = false;  // a pre-token that is an entry is that token, whatever the merges make of it
     std::string split_pattern;
     // Ids from vocab.size() on without gaps, in order, and entries of the vocabulary that are added tokens too.
     std::vector<AddedToken> added_tokens;

@@ -31,7 +31,9 @@ void append_utf8(std::string& out, uint32_t code_point);
 // The length of the longest prefix that is whole, valid characters.
 size_t valid_utf8_prefix(std::string_view text);
 
-inline bool is_valid_utf8(std::string_view text) { return valid_utf8_prefix(text) == text.size(); }
+inline bool is_valid_utf8(std::string_view text) {
+    return valid_utf8_prefix(text) == text.size();
+}
 
 // `text` with each maximal invalid part replaced by U+FFFD; an unfinished character at the end is one such part.
 std::string replace_invalid_utf8(std::string_view text);
@@ -48,9 +50,9 @@ public:
 private:
     void append_byte(std::string& out, unsigned char byte);
 
-    char held_[4] = {};      // the bytes of an unfinished character
+    char held_[4] = {};  // the bytes of an unfinished character
     int num_held_ = 0;
-    int num_missing_ = 0;    // bytes that it still needs
+    int num_missing_ = 0;                           // bytes that it still needs
     unsigned char lowest_ = 0x80, highest_ = 0xBF;  // what its next byte may be
 };
 

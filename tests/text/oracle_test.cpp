@@ -45,7 +45,8 @@ protected:
             const json::Value* expected = row.find(column);
             if (expected != nullptr) ++num_present;
             const std::string& text = row.find("text")->as_string();
-            EXPECT_EQ(tokenizer.encode(text, options), ids_of(expected != nullptr ? *expected : *row.find("ids"))) << text;
+            EXPECT_EQ(tokenizer.encode(text, options), ids_of(expected != nullptr ? *expected : *row.find("ids")))
+                << text;
         }
         return num_present;
     }
@@ -66,10 +67,18 @@ protected:
     static inline json::Value* fixture_ = nullptr;
 };
 
-TEST_F(RandomRows, Encode) { EXPECT_EQ(compare(nano_tokenizer(), "ids"), 2600); }
-TEST_F(RandomRows, EncodeWithoutAddedTokens) { EXPECT_GT(compare(nano_tokenizer(), "plain", {.added_tokens = false}), 250); }
-TEST_F(RandomRows, PrunedMerges) { EXPECT_GT(compare(pruned_tokenizer(false), "pruned"), 800); }
-TEST_F(RandomRows, PrunedMergesIgnored) { EXPECT_GT(compare(pruned_tokenizer(true), "pruned_ignore"), 700); }
+TEST_F(RandomRows, Encode) {
+    EXPECT_EQ(compare(nano_tokenizer(), "ids"), 2600);
+}
+TEST_F(RandomRows, EncodeWithoutAddedTokens) {
+    EXPECT_GT(compare(nano_tokenizer(), "plain", {.added_tokens = false}), 250);
+}
+TEST_F(RandomRows, PrunedMerges) {
+    EXPECT_GT(compare(pruned_tokenizer(false), "pruned"), 800);
+}
+TEST_F(RandomRows, PrunedMergesIgnored) {
+    EXPECT_GT(compare(pruned_tokenizer(true), "pruned_ignore"), 700);
+}
 
 TEST_F(RandomRows, Decode) {
     ASSERT_EQ(fixture_->find("decoded")->as_array().size(), 1000u);
@@ -130,7 +139,8 @@ TEST_F(RandomRows, OverlappingAddedTokens) {
     }
     const Tokenizer tokenizer = make_tokenizer(document);
     for (const json::Value& row : fixture_->find("overlaps")->find("rows")->as_array()) {
-        EXPECT_EQ(tokenizer.encode(row.as_array()[0].as_string()), ids_of(row.as_array()[1])) << row.as_array()[0].as_string();
+        EXPECT_EQ(tokenizer.encode(row.as_array()[0].as_string()), ids_of(row.as_array()[1]))
+            << row.as_array()[0].as_string();
     }
 }
 

@@ -17,7 +17,9 @@ namespace {
 
 constexpr uint32_t kNumCodePoints = 0x110000;
 
-bool is_scalar(uint32_t code_point) { return code_point < 0xD800 || code_point > 0xDFFF; }
+bool is_scalar(uint32_t code_point) {
+    return code_point < 0xD800 || code_point > 0xDFFF;
+}
 
 std::vector<std::string> split_by_scanner(std::string_view text) {
     std::vector<uint32_t> ends;
@@ -33,7 +35,8 @@ const std::vector<CharClass>& oracle_classes() {
         for (const auto& [name, char_class] :
              {std::pair("letter", CharClass::letter), {"number", CharClass::number}, {"space", CharClass::space}}) {
             for (const json::Value& range : fixture.find(name)->as_array()) {
-                for (int64_t c = *range.as_array()[0].to_int64(); c <= *range.as_array()[1].to_int64(); ++c) out[c] = char_class;
+                for (int64_t c = *range.as_array()[0].to_int64(); c <= *range.as_array()[1].to_int64(); ++c)
+                    out[c] = char_class;
             }
         }
         return out;
@@ -107,9 +110,10 @@ TEST(GlmSplit, RecordedSplits) {
 // The same pattern through PCRE2, on characters of which Unicode 14 and 16 think alike.
 TEST(GlmSplit, EqualsPcre2) {
     const auto regex = RegexSplitter::compile(kGlmSplitPattern).value();
-    const std::vector<std::string> atoms = {"a", "B", "s", "S", "t", "'", "'", "re", "'ll", "ſ", "1", "23", "½", " ", " ", "  ", "\t",
-                                            "\n", "\r", "\r\n", "\u00A0", "\u3000", "\u2028", "\u200B", ".", "!!", "_", "é", "e\u0301", "\u0303",
-                                            "你", "😀", "\U00010FFF", "٣"};
+    const std::vector<std::string> atoms = {
+        "a", "B",  "s", "S",  "t",       "'",      "'",  "re",   "'ll",        "ſ",      "1",      "23",
+        "½", " ",  " ", "  ", "\t",      "\n",     "\r", "\r\n", "\u00A0",     "\u3000", "\u2028", "\u200B",
+        ".", "!!", "_", "é",  "e\u0301", "\u0303", "你", "😀",    "\U00010FFF", "٣"};
     std::mt19937 random(3);
     for (int round = 0; round < 100'000; ++round) {
         std::string text;
@@ -141,7 +145,8 @@ TEST(RegexSplit, OtherPatterns) {
 TEST(RegexSplit, BacktrackingIsBounded) {
     const auto start = std::chrono::steady_clock::now();
     const std::string text = "b" + std::string(20'000, 'a');
-    for (const char* pattern : {"(a*)*c|b", "(a|a)*c|b", "((a+)+)+c|b", "(?:a?){50}a{50}c|b", "^(([a-z])+.)+[A-Z]([a-z])+$|b"}) {
+    for (const char* pattern :
+         {"(a*)*c|b", "(a|a)*c|b", "((a+)+)+c|b", "(?:a?){50}a{50}c|b", "^(([a-z])+.)+[A-Z]([a-z])+$|b"}) {
         std::vector<uint32_t> ends;
         RegexSplitter::compile(pattern).value()->split(text, ends);
         EXPECT_EQ(ends.back(), text.size()) << pattern;
@@ -168,7 +173,8 @@ TEST(RegexSplit, WrongPattern) {
     for (const char* pattern : {"[a-z&&[^b]]", R"(\h+)", R"(\H)", R"(a\b)", R"([\w])", "(?m:.)", "(?i-m).", "(?im)x"}) {
         EXPECT_EQ(RegexSplitter::compile(pattern).status().code(), StatusCode::unsupported) << pattern;
     }
-    for (const char* pattern : {"a&b", R"(\\h)", "(?i:m)", "(?=m)", "(?:m)"}) EXPECT_TRUE(RegexSplitter::compile(pattern).ok());
+    for (const char* pattern : {"a&b", R"(\\h)", "(?i:m)", "(?=m)", "(?:m)"})
+        EXPECT_TRUE(RegexSplitter::compile(pattern).ok());
 }
 
 }  // namespace

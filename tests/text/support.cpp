@@ -19,7 +19,9 @@ std::string read_source_file(const std::string& path) {
     return content.str();
 }
 
-json::Value read_fixture(const std::string& name) { return json::parse(read_source_file("tests/fixtures/text/" + name)).value(); }
+json::Value read_fixture(const std::string& name) {
+    return json::parse(read_source_file("tests/fixtures/text/" + name)).value();
+}
 
 std::vector<int32_t> ids_of(const json::Value& array) {
     std::vector<int32_t> ids;
@@ -27,14 +29,19 @@ std::vector<int32_t> ids_of(const json::Value& array) {
     return ids;
 }
 
-json::Value nano_json() { return json::parse(read_source_file("models/glm5-nano/tokenizer.json")).value(); }
+json::Value nano_json() {
+    return json::parse(read_source_file("models/glm5-nano/tokenizer.json")).value();
+}
 
 const Tokenizer& nano_tokenizer() {
-    static const Tokenizer tokenizer = Tokenizer::load(std::string(GLM5_SOURCE_DIR) + "/models/glm5-nano/tokenizer.json").value();
+    static const Tokenizer tokenizer =
+        Tokenizer::load(std::string(GLM5_SOURCE_DIR) + "/models/glm5-nano/tokenizer.json").value();
     return tokenizer;
 }
 
-Tokenizer make_tokenizer(const json::Value& document) { return Tokenizer::from_json(json::write(document)).value(); }
+Tokenizer make_tokenizer(const json::Value& document) {
+    return Tokenizer::from_json(json::write(document)).value();
+}
 
 std::vector<std::string> pieces_of(std::string_view text, const std::vector<uint32_t>& ends) {
     std::vector<std::string> pieces;

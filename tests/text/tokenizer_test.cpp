@@ -55,7 +55,8 @@ TEST(Tokenizer, PublishedFields) {
     json::Object vocab;
     for (int32_t id = 0; id < 256; ++id) vocab.set(std::string(nano_tokenizer().id_to_token(id)), id);
     document.as_object().find("model")->as_object().set("vocab", std::move(vocab));
-    for (int32_t id = 256; json::Value & token : document.as_object().find("added_tokens")->as_array()) token.as_object().set("id", id++);
+    for (int32_t id = 256; json::Value & token : document.as_object().find("added_tokens")->as_array())
+        token.as_object().set("id", id++);
     const Tokenizer tokenizer = make_tokenizer(document);
     EXPECT_EQ(tokenizer.num_tokens(), 256 + 36);
     EXPECT_EQ(tokenizer.encode("[gMASK]<sop>!"), (std::vector<int32_t>{258, 260, tokenizer.token_to_id("!")}));
@@ -158,17 +159,29 @@ constexpr Refusal kRefusals[] = {
     {"pre_tokenizer", "null", "pre_tokenizer: expected an object, found null"},
     {"pre_tokenizer", nullptr, "pre_tokenizer: expected an object, found nothing"},
     {"pre_tokenizer.type", R"("Whitespace")", R"(pre_tokenizer.type: expected "Sequence", found "Whitespace")"},
-    {"pre_tokenizer.pretokenizers", "[]", "pre_tokenizer.pretokenizers: expected a Split and a ByteLevel, found 0 items"},
-    {"pre_tokenizer.pretokenizers.0.type", R"("Digits")", R"(pre_tokenizer.pretokenizers[0].type: expected "Split", found "Digits")"},
-    {"pre_tokenizer.pretokenizers.0.behavior", R"("Removed")", R"(pre_tokenizer.pretokenizers[0].behavior: expected "Isolated", found "Removed")"},
-    {"pre_tokenizer.pretokenizers.0.invert", "true", "pre_tokenizer.pretokenizers[0].invert: expected false, found true"},
-    {"pre_tokenizer.pretokenizers.0.pattern", R"({"String": " "})", R"(pre_tokenizer.pretokenizers[0].pattern: unknown key "String")"},
-    {"pre_tokenizer.pretokenizers.0.pattern.Regex", R"("(")", "pre_tokenizer.pretokenizers[0].pattern.Regex: the regular expression is wrong at offset 1: missing closing parenthesis"},
-    {"pre_tokenizer.pretokenizers.0.pattern.Regex", "7", "pre_tokenizer.pretokenizers[0].pattern.Regex: expected a string, found 7"},
-    {"pre_tokenizer.pretokenizers.1.use_regex", "true", "pre_tokenizer.pretokenizers[1].use_regex: expected false, found true"},
-    {"pre_tokenizer.pretokenizers.1.use_regex", nullptr, "pre_tokenizer.pretokenizers[1].use_regex: expected false, found nothing"},
-    {"pre_tokenizer.pretokenizers.1.add_prefix_space", "true", "pre_tokenizer.pretokenizers[1].add_prefix_space: expected false, found true"},
-    {"post_processor", R"({"type": "TemplateProcessing"})", R"(post_processor.type: expected "ByteLevel", found "TemplateProcessing")"},
+    {"pre_tokenizer.pretokenizers", "[]",
+     "pre_tokenizer.pretokenizers: expected a Split and a ByteLevel, found 0 items"},
+    {"pre_tokenizer.pretokenizers.0.type", R"("Digits")",
+     R"(pre_tokenizer.pretokenizers[0].type: expected "Split", found "Digits")"},
+    {"pre_tokenizer.pretokenizers.0.behavior", R"("Removed")",
+     R"(pre_tokenizer.pretokenizers[0].behavior: expected "Isolated", found "Removed")"},
+    {"pre_tokenizer.pretokenizers.0.invert", "true",
+     "pre_tokenizer.pretokenizers[0].invert: expected false, found true"},
+    {"pre_tokenizer.pretokenizers.0.pattern", R"({"String": " "})",
+     R"(pre_tokenizer.pretokenizers[0].pattern: unknown key "String")"},
+    {"pre_tokenizer.pretokenizers.0.pattern.Regex", R"("(")",
+     "pre_tokenizer.pretokenizers[0].pattern.Regex: the regular expression is wrong at offset 1: missing closing "
+     "parenthesis"},
+    {"pre_tokenizer.pretokenizers.0.pattern.Regex", "7",
+     "pre_tokenizer.pretokenizers[0].pattern.Regex: expected a string, found 7"},
+    {"pre_tokenizer.pretokenizers.1.use_regex", "true",
+     "pre_tokenizer.pretokenizers[1].use_regex: expected false, found true"},
+    {"pre_tokenizer.pretokenizers.1.use_regex", nullptr,
+     "pre_tokenizer.pretokenizers[1].use_regex: expected false, found nothing"},
+    {"pre_tokenizer.pretokenizers.1.add_prefix_space", "true",
+     "pre_tokenizer.pretokenizers[1].add_prefix_space: expected false, found true"},
+    {"post_processor", R"({"type": "TemplateProcessing"})",
+     R"(post_processor.type: expected "ByteLevel", found "TemplateProcessing")"},
     {"decoder", "null", "decoder: expected an object, found null"},
     {"decoder.type", R"("Metaspace")", R"(decoder.type: expected "ByteLevel", found "Metaspace")"},
     {"model", "[]", "model: expected an object, found an array"},
@@ -191,8 +204,10 @@ constexpr Refusal kRefusals[] = {
     {"model.merges.5", R"(["a"])", "model.merges[5]: expected a pair of strings, found an array"},
     {"model.merges.5", R"(["a", 1])", "model.merges[5]: expected a pair of strings, found an array"},
     {"model.merges.5", "3", "model.merges[5]: expected a pair of strings, found 3"},
-    {"model.merges.5", R"("a b c")", R"(model.merges[5]: expected two entries of model.vocab with one space between them, found "a b c")"},
-    {"model.merges.5", R"("ab")", R"(model.merges[5]: expected two entries of model.vocab with one space between them, found "ab")"},
+    {"model.merges.5", R"("a b c")",
+     R"(model.merges[5]: expected two entries of model.vocab with one space between them, found "a b c")"},
+    {"model.merges.5", R"("ab")",
+     R"(model.merges[5]: expected two entries of model.vocab with one space between them, found "ab")"},
     {"model.merges.5", R"(["zqzqzq", "b"])", R"(model.merges[5]: "zqzqzq" is not in model.vocab)"},
     {"model.merges.5", R"(["q", "zqzqzq"])", R"(model.merges[5]: "zqzqzq" is not in model.vocab)"},
     {"model.merges.5", R"(["q", "!"])", R"(model.merges[5]: "q!" is not in model.vocab)"},
@@ -201,7 +216,8 @@ constexpr Refusal kRefusals[] = {
     {"added_tokens.0.id", "4095", R"(added_tokens: expected id 4096 for "<|endoftext|>", found 4095)"},
     {"added_tokens.0.id", "9999", R"(added_tokens: expected id 4096 for "[MASK]", found 4097)"},
     {"added_tokens.35.id", "4132", R"(added_tokens: expected id 4131 for "<|video|>", found 4132)"},
-    {"added_tokens.0.id", "99999999999999999999", "added_tokens[0].id: expected an integer from 0 to 2097150, found 99999999999999999999"},
+    {"added_tokens.0.id", "99999999999999999999",
+     "added_tokens[0].id: expected an integer from 0 to 2097150, found 99999999999999999999"},
     {"added_tokens.0.content", R"("[MASK]")", R"(added_tokens: "[MASK]" is there twice)"},
     {"added_tokens.0.content", R"("")", "added_tokens[0].content: expected 1 to 1024 bytes, found 0"},
     {"added_tokens.0.lstrip", "true", "added_tokens[0].lstrip: expected false, found true"},
