@@ -108,7 +108,7 @@ TEST(NanoGolden, Float32) {
         EXPECT_LE(difference, 5e-3f) << prompt.name;
         EXPECT_LE(relative, 1e-5) << prompt.name;
         EXPECT_EQ(outcome.greedy_ids[prompt.name], prompt.greedy_ids) << prompt.name;
-        RecordProperty(prompt.name, std::to_string(difference) + " " + std::to_string(relative));
+        RecordProperty(prompt.name, fmt::format("logits {:.1e}, log probability {:.1e} relative", difference, relative));
     }
 }
 

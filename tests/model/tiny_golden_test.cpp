@@ -24,7 +24,7 @@ TEST_P(TinyGolden, LogitsOfEveryPosition) {
     const std::vector<float> found = run.prefill(sequence, ids, chunk_tokens);
     const float difference = largest_difference(found, expected);
     EXPECT_LE(difference, 2e-3f);
-    RecordProperty("largest_difference", std::to_string(difference));
+    RecordProperty("largest_difference", fmt::format("{:.1e}", difference));
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, TinyGolden,

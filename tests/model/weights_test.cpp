@@ -22,6 +22,7 @@ public:
 
     void hide(const std::string& name) { hidden_ = name; }
     void reshape(const std::string& name, std::vector<int64_t> shape) {
+        hidden_.clear();
         reshaped_ = *checkpoint_.find(name);
         reshaped_.shape = std::move(shape);
     }
@@ -90,14 +91,13 @@ TEST_F(WeightLoading, ErrorsNameTheTensor) {
         {"lm_head.weight", {319, 96}},
     };
     for (const auto& [name, shape] : shapes) {
-        source_.hide(name);
-        auto weights = load();
+        AlteredSource source(*checkpoint_);
+        source.hide(name);
+        auto weights = load_weights(checkpoint_->config(), source, *backend_, {});
         ASSERT_FALSE(weights.ok()) << name;
         EXPECT_THAT(weights.status().message(), HasSubstr(name));
-        source_.hide("");
-
-        source_.reshape(name, shape);
-        weights = load();
+        source.reshape(name, shape);
+        weights = load_weights(checkpoint_->config(), source, *backend_, {});
         ASSERT_FALSE(weights.ok()) << name;
         EXPECT_THAT(weights.status().message(), AllOf(HasSubstr(name), HasSubstr(std::to_string(shape[0]))));
     }
