@@ -1,5 +1,5 @@
-// Whole-model speed on this machine: prefill and decode of a checkpoint, with the FLOPs and bytes that they take and the
-// rates of a plain GEMM and of plain reading measured in the same run. Usage: model_bench [DIRECTORY [THREADS]]
+// Whole-model speed on this machine: prefill and decode of a checkpoint, with the FLOPs and bytes that they take and
+// the rates of a plain GEMM and of plain reading measured in the same run. Usage: model_bench [DIRECTORY [THREADS]]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -58,15 +58,14 @@ Result<Model> open(const std::string& directory, int num_threads, int num_pages)
     Model model;
     GLM5_ASSIGN_OR_RETURN(model.checkpoint, load::Checkpoint::open(directory));
     GLM5_ASSIGN_OR_RETURN(model.backend, backend::make_backend({.num_threads = num_threads}, ops::Numerics{}));
-    const ops::StepLimits limits = {.max_tokens = kPrefillTokens,
-                                    .max_context_tokens = kPrefillTokens,
-                                    .max_logit_rows = kMaxBatch};
+    const ops::StepLimits limits = {
+        .max_tokens = kPrefillTokens, .max_context_tokens = kPrefillTokens, .max_logit_rows = kMaxBatch};
     GLM5_ASSIGN_OR_RETURN(model.decoder,
                           model::Decoder::load(model.config(), *model.checkpoint, *model.backend, limits, {}));
-    model.batches = std::make_unique<batch::BatchBuilder>(
-        *model.backend, batch::BatchLimits{.max_num_seqs = kMaxBatch,
-                                           .max_num_tokens = kPrefillTokens,
-                                           .max_context_tokens = kPrefillTokens});
+    model.batches =
+        std::make_unique<batch::BatchBuilder>(*model.backend, batch::BatchLimits{.max_num_seqs = kMaxBatch,
+                                                                                 .max_num_tokens = kPrefillTokens,
+                                                                                 .max_context_tokens = kPrefillTokens});
     const ops::Numerics& numerics = model.backend->numerics();
     model.layout = cache::Layout::compute(model.config(), numerics.latent, numerics.index_key);
     const auto pages = [&](int64_t page_bytes) {
@@ -224,9 +223,11 @@ void bench_prefill(Model& model) {
     add_to_plan(plan, sequences[0], 0, kPrefillTokens);
     const double seconds = best_of(3, [&] { model.run(plan); });
     const double flops = prefill_flops(model, kPrefillTokens), peak = gemm_rate(*model.backend);
-    fmt::print("prefill {} tokens: {:.0f} tokens/s, {:.3f} s, {:.1f} GFLOP, {:.1f} GFLOP/s, {:.0f} % of {:.1f} (float32 GEMM)\n",
-               kPrefillTokens, kPrefillTokens / seconds, seconds, flops / 1e9, flops / seconds / 1e9,
-               100 * flops / seconds / peak, peak / 1e9);
+    fmt::print(
+        "prefill {} tokens: {:.0f} tokens/s, {:.3f} s, {:.1f} GFLOP, {:.1f} GFLOP/s, {:.0f} % of {:.1f} (float32 "
+        "GEMM)\n",
+        kPrefillTokens, kPrefillTokens / seconds, seconds, flops / 1e9, flops / seconds / 1e9,
+        100 * flops / seconds / peak, peak / 1e9);
 }
 
 void bench_decode(Model& model, int batch, int num_threads) {
@@ -243,13 +244,16 @@ void bench_decode(Model& model, int batch, int num_threads) {
     };
     const std::vector<int64_t> experts = count_experts(model, plan_at(kDecodeContext));
     const double seconds = seconds_of([&] {
-        for (int i = 0; i < kDecodeSteps; ++i) model.run(plan_at(kDecodeContext + i));
-    }) / kDecodeSteps;
+                               for (int i = 0; i < kDecodeSteps; ++i) model.run(plan_at(kDecodeContext + i));
+                           }) /
+                           kDecodeSteps;
     const double bytes = decode_bytes(model, experts, batch, kDecodeContext + kDecodeSteps / 2);
     const double peak = read_rate(static_cast<int64_t>(bytes), num_threads);
-    fmt::print("decode batch {:2}, context {}: {:.0f} tokens/s, {:.3f} ms a step, {:.1f} MB, {:.1f} GB/s, {:.0f} % of {:.1f} (reading)\n",
-               batch, kDecodeContext, batch / seconds, seconds * 1e3, bytes / 1e6, bytes / seconds / 1e9,
-               100 * bytes / seconds / peak, peak / 1e9);
+    fmt::print(
+        "decode batch {:2}, context {}: {:.0f} tokens/s, {:.3f} ms a step, {:.1f} MB, {:.1f} GB/s, {:.0f} % of {:.1f} "
+        "(reading)\n",
+        batch, kDecodeContext, batch / seconds, seconds * 1e3, bytes / 1e6, bytes / seconds / 1e9,
+        100 * bytes / seconds / peak, peak / 1e9);
 }
 
 int run(int argc, char** argv) {
@@ -270,4 +274,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace glm5
 
-int main(int argc, char** argv) { return glm5::run(argc, argv); }
+int main(int argc, char** argv) {
+    return glm5::run(argc, argv);
+}

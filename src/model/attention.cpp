@@ -65,7 +65,8 @@ void make_queries(const Step& step, const AttentionWeights& weights, const Index
 
 void attention(const Step& step, const AttentionWeights& weights, const ops::LayerCache& cache) {
     const StepBuffers& buffers = step.buffers;
-    const bool chooses = static_cast<bool>(weights.indexer);  // else the choice of a layer below is still in `selection`
+    const bool chooses =
+        static_cast<bool>(weights.indexer);  // else the choice of a layer below is still in `selection`
     const IndexBuffers index = chooses ? buffers.index : IndexBuffers{};
 
     project_into_cache(step, weights, index, cache);

@@ -46,8 +46,7 @@ ops::Tensor Decoder::forward(const ops::Batch& batch, std::span<const ops::Layer
     observe("logit_rows", batch.logit_rows);
 
     backend_.embed({.hidden = buffers.residual, .table = weights_.embed_tokens, .batch = &batch});
-    backend_.rope_table(
-        {.cos_sin = buffers.cos_sin, .inverse_frequency = weights_.inverse_frequency, .batch = &batch});
+    backend_.rope_table({.cos_sin = buffers.cos_sin, .inverse_frequency = weights_.inverse_frequency, .batch = &batch});
     observe("embed", buffers.residual);
 
     ops::Tensor delta;  // of the half layer before; nothing yet

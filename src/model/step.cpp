@@ -38,10 +38,9 @@ StepBuffers StepBuffers::allocate(const config::Config& config, ops::Backend& ba
 
 StepBuffers StepBuffers::of_step(const ops::Batch& batch) const {
     StepBuffers step = *this;
-    for (ops::Tensor* tensor :
-         {&step.residual, &step.delta, &step.cos_sin, &step.q_a, &step.kv_a, &step.q, &step.query, &step.index.key,
-          &step.index.query, &step.index.weights, &step.selection.positions, &step.selection.counts, &step.latent_out,
-          &step.expert_ids, &step.expert_weights})
+    for (ops::Tensor* tensor : {&step.residual, &step.delta, &step.cos_sin, &step.q_a, &step.kv_a, &step.q, &step.query,
+                                &step.index.key, &step.index.query, &step.index.weights, &step.selection.positions,
+                                &step.selection.counts, &step.latent_out, &step.expert_ids, &step.expert_weights})
         *tensor = tensor->first_rows(batch.num_tokens);
     for (ops::Activation* activation : {&step.hidden, &step.q_norm, &step.attention_heads})
         *activation = activation->first_rows(batch.num_tokens);

@@ -24,15 +24,15 @@ struct StepBuffers {
     ops::Tensor delta;       // [num_tokens, hidden_size] what attention or MLP adds to the residual stream
     ops::Tensor cos_sin;     // [num_tokens, rope_dim / 2, 2] f32
 
-    ops::Tensor q_a;                 // [num_tokens, q_lora_rank]
-    ops::Tensor kv_a;                // [num_tokens, latent_dim + rope_dim]
-    ops::Activation q_norm;          // [num_tokens, q_lora_rank]
-    ops::Tensor q;                   // [num_tokens, num_heads, nope_dim + rope_dim]
-    ops::Tensor query;               // [num_tokens, num_heads, latent_dim + rope_dim]
+    ops::Tensor q_a;         // [num_tokens, q_lora_rank]
+    ops::Tensor kv_a;        // [num_tokens, latent_dim + rope_dim]
+    ops::Activation q_norm;  // [num_tokens, q_lora_rank]
+    ops::Tensor q;           // [num_tokens, num_heads, nope_dim + rope_dim]
+    ops::Tensor query;       // [num_tokens, num_heads, latent_dim + rope_dim]
     IndexBuffers index;
-    ops::Selection selection;        // [num_tokens, top_k], [num_tokens] i32
-    ops::Tensor latent_out;          // [num_tokens, num_heads, latent_dim]
-    ops::Activation attention_heads; // [num_tokens, num_heads · v_dim]
+    ops::Selection selection;         // [num_tokens, top_k], [num_tokens] i32
+    ops::Tensor latent_out;           // [num_tokens, num_heads, latent_dim]
+    ops::Activation attention_heads;  // [num_tokens, num_heads · v_dim]
 
     ops::Tensor expert_ids;      // [num_tokens, num_experts_per_token] i32
     ops::Tensor expert_weights;  // [num_tokens, num_experts_per_token] f32

@@ -10,7 +10,6 @@ namespace {
 // Enough to keep a disk busy; more gains nothing on network file systems either.
 constexpr int kReadThreads = 8;
 
-
 }  // namespace
 
 int64_t stored_bytes(const load::TensorSource& source, const std::string& name) {

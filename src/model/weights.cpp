@@ -34,8 +34,7 @@ Status load_kv_b(WeightLoader& loader, const config::Config& config, const std::
 Status load_indexer(WeightLoader& loader, const config::Config& config, const std::string& prefix,
                     IndexerWeights& weights) {
     const int64_t hidden = config.hidden_size, dim = config.index_dim;
-    GLM5_ASSIGN_OR_RETURN(weights.wq_b,
-                          loader.linear(prefix + "wq_b", config.index_heads * dim, config.q_lora_rank));
+    GLM5_ASSIGN_OR_RETURN(weights.wq_b, loader.linear(prefix + "wq_b", config.index_heads * dim, config.q_lora_rank));
     GLM5_ASSIGN_OR_RETURN(const std::vector<float> wk, loader.dequantised(prefix + "wk", dim, hidden));
     weights.wk = loader.make_unquantised(wk, 1, dim, hidden);
     GLM5_ASSIGN_OR_RETURN(weights.weights_proj, loader.linear(prefix + "weights_proj", config.index_heads, hidden));
@@ -48,8 +47,8 @@ Status load_attention(WeightLoader& loader, const config::Config& config, config
                       const std::string& prefix, AttentionWeights& weights) {
     const int64_t hidden = config.hidden_size, heads = config.num_heads, q_lora = config.q_lora_rank;
     GLM5_ASSIGN_OR_RETURN(weights.q_a_proj, loader.linear(prefix + "q_a_proj", q_lora, hidden));
-    GLM5_ASSIGN_OR_RETURN(weights.kv_a_proj, loader.linear(prefix + "kv_a_proj_with_mqa",
-                                                           config.latent_dim + config.rope_dim, hidden));
+    GLM5_ASSIGN_OR_RETURN(weights.kv_a_proj,
+                          loader.linear(prefix + "kv_a_proj_with_mqa", config.latent_dim + config.rope_dim, hidden));
     GLM5_ASSIGN_OR_RETURN(weights.q_a_norm, loader.vector(prefix + "q_a_layernorm.weight", q_lora));
     GLM5_ASSIGN_OR_RETURN(weights.kv_a_norm, loader.vector(prefix + "kv_a_layernorm.weight", config.latent_dim));
     GLM5_ASSIGN_OR_RETURN(weights.q_b_proj, loader.linear(prefix + "q_b_proj", heads * config.qk_head_dim(), q_lora));
@@ -76,8 +75,8 @@ Status load_moe(WeightLoader& loader, const config::Config& config, const std::s
     GLM5_ASSIGN_OR_RETURN(weights.experts.gate, loader.experts(experts, "gate_proj", count, width, hidden));
     GLM5_ASSIGN_OR_RETURN(weights.experts.up, loader.experts(experts, "up_proj", count, width, hidden));
     GLM5_ASSIGN_OR_RETURN(weights.experts.down, loader.experts(experts, "down_proj", count, hidden, width));
-    GLM5_ASSIGN_OR_RETURN(weights.shared, load_gated_mlp(loader, prefix + "shared_experts.",
-                                                         config.shared_expert_width(), hidden));
+    GLM5_ASSIGN_OR_RETURN(weights.shared,
+                          load_gated_mlp(loader, prefix + "shared_experts.", config.shared_expert_width(), hidden));
     return {};
 }
 
@@ -120,8 +119,7 @@ Result<Weights> load_weights(const config::Config& config, const load::TensorSou
                           loader.table("model.embed_tokens", config.vocab_size, config.hidden_size));
     weights.inverse_frequency = backend.make_vector(inverse_frequencies(config));
     weights.layers.resize(config.num_layers);
-    for (int i = 0; i < config.num_layers; ++i)
-        GLM5_RETURN_IF_ERROR(load_layer(loader, config, i, weights.layers[i]));
+    for (int i = 0; i < config.num_layers; ++i) GLM5_RETURN_IF_ERROR(load_layer(loader, config, i, weights.layers[i]));
     GLM5_ASSIGN_OR_RETURN(weights.norm, loader.vector("model.norm.weight", config.hidden_size));
     GLM5_ASSIGN_OR_RETURN(weights.lm_head, loader.linear("lm_head", config.vocab_size, config.hidden_size));
     return weights;

@@ -25,14 +25,14 @@ struct IndexerWeights {
 };
 
 struct AttentionWeights {
-    ops::Linear q_a_proj;      // [q_lora_rank, hidden_size]
-    ops::Linear kv_a_proj;     // [latent_dim + rope_dim, hidden_size]
-    ops::Tensor q_a_norm;      // [q_lora_rank] f32
-    ops::Tensor kv_a_norm;     // [latent_dim] f32
-    ops::Linear q_b_proj;      // [num_heads · (nope_dim + rope_dim), q_lora_rank]
-    ops::Linear absorb_k;      // batch num_heads, [latent_dim, nope_dim] = UK_hᵀ; f32 or bf16
-    ops::Linear v_up;          // batch num_heads, [v_dim, latent_dim] = UV_h; f32 or bf16
-    ops::Linear o_proj;        // [hidden_size, num_heads · v_dim]
+    ops::Linear q_a_proj;   // [q_lora_rank, hidden_size]
+    ops::Linear kv_a_proj;  // [latent_dim + rope_dim, hidden_size]
+    ops::Tensor q_a_norm;   // [q_lora_rank] f32
+    ops::Tensor kv_a_norm;  // [latent_dim] f32
+    ops::Linear q_b_proj;   // [num_heads · (nope_dim + rope_dim), q_lora_rank]
+    ops::Linear absorb_k;   // batch num_heads, [latent_dim, nope_dim] = UK_hᵀ; f32 or bf16
+    ops::Linear v_up;       // batch num_heads, [v_dim, latent_dim] = UV_h; f32 or bf16
+    ops::Linear o_proj;     // [hidden_size, num_heads · v_dim]
     IndexerWeights indexer;
 };
 

@@ -16,8 +16,10 @@ struct Setting {
 
 const Setting kSettings[] = {
     {"tiny_f32", "tests/fixtures/tiny-indexshare", {}, 150},
-    {"tiny_bf16", "tests/fixtures/tiny-indexshare",
-     {.activation = ops::ActivationFormat::bf16, .latent = LatentFormat::bf16}, 150},
+    {"tiny_bf16",
+     "tests/fixtures/tiny-indexshare",
+     {.activation = ops::ActivationFormat::bf16, .latent = LatentFormat::bf16},
+     150},
     {"nano_f32", "models/glm5-nano", {}, 300},
     {"nano_fp8", "models/glm5-nano", fp8_numerics(LatentFormat::bf16), 300},
     {"nano_fp8_latents", "models/glm5-nano", fp8_numerics(LatentFormat::fp8_ds_mla), 300},

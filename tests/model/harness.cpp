@@ -154,7 +154,8 @@ float largest_difference(std::span<const float> a, std::span<const float> b) {
     float largest = 0;
     for (size_t i = 0; i < a.size(); ++i) {
         const float difference = std::fabs(a[i] - b[i]);
-        if (!(difference <= largest)) largest = std::isnan(difference) ? std::numeric_limits<float>::infinity() : difference;
+        if (!(difference <= largest))
+            largest = std::isnan(difference) ? std::numeric_limits<float>::infinity() : difference;
     }
     return largest;
 }

@@ -16,7 +16,9 @@
 namespace glm5::model {
 
 // Relative to the checkout.
-inline std::string source_path(const std::string& path) { return std::string(GLM5_SOURCE_DIR) + "/" + path; }
+inline std::string source_path(const std::string& path) {
+    return std::string(GLM5_SOURCE_DIR) + "/" + path;
+}
 
 std::unique_ptr<load::Checkpoint> open_checkpoint(const std::string& path);
 

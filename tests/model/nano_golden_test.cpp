@@ -75,7 +75,8 @@ Outcome run_prompts(const std::vector<Prompt>& prompts, const ops::Numerics& num
                                                        with_logprobs ? ModelRun::Rows::all : ModelRun::Rows::last);
             last.assign(logits.end() - static_cast<int64_t>(vocab_size), logits.end());
             for (size_t i = 0; with_logprobs && i < chunk.size() && begin + i + 1 < prompt.ids.size(); ++i)
-                sum += log_probability(std::span(logits).subspan(i * vocab_size, vocab_size), prompt.ids[begin + i + 1]);
+                sum +=
+                    log_probability(std::span(logits).subspan(i * vocab_size, vocab_size), prompt.ids[begin + i + 1]);
         }
         outcome.greedy_ids[prompt.name] = {greedy(last)};
     }
@@ -108,22 +109,24 @@ TEST(NanoGolden, Float32) {
         EXPECT_LE(difference, 5e-3f) << prompt.name;
         EXPECT_LE(relative, 1e-5) << prompt.name;
         EXPECT_EQ(outcome.greedy_ids[prompt.name], prompt.greedy_ids) << prompt.name;
-        RecordProperty(prompt.name, fmt::format("logits {:.1e}, log probability {:.1e} relative", difference, relative));
+        RecordProperty(prompt.name,
+                       fmt::format("logits {:.1e}, log probability {:.1e} relative", difference, relative));
     }
 }
 
 void expect_greedy_tokens(const ops::Numerics& numerics) {
     const std::vector<Prompt> prompts = read_prompts();
     Outcome outcome = run_prompts(prompts, numerics, false);
-    for (const Prompt& prompt : prompts)
-        EXPECT_EQ(outcome.greedy_ids[prompt.name], prompt.greedy_ids) << prompt.name;
+    for (const Prompt& prompt : prompts) EXPECT_EQ(outcome.greedy_ids[prompt.name], prompt.greedy_ids) << prompt.name;
 }
 
 TEST(NanoGolden, Bf16ChoosesTheSameTokens) {
     expect_greedy_tokens({.activation = ops::ActivationFormat::bf16, .latent = LatentFormat::bf16});
 }
 
-TEST(NanoGolden, Fp8WithBf16LatentsChoosesTheSameTokens) { expect_greedy_tokens(fp8_numerics(LatentFormat::bf16)); }
+TEST(NanoGolden, Fp8WithBf16LatentsChoosesTheSameTokens) {
+    expect_greedy_tokens(fp8_numerics(LatentFormat::bf16));
+}
 
 TEST(NanoGolden, Fp8WithFp8LatentsChoosesTheSameTokens) {
     expect_greedy_tokens(fp8_numerics(LatentFormat::fp8_ds_mla));

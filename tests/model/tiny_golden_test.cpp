@@ -1,4 +1,5 @@
-// The two tiny checkpoints against expected logits of every position (transformers in float32), in one piece and in chunks.
+// The two tiny checkpoints against expected logits of every position (transformers in float32), in one piece and in
+// chunks.
 #include <gtest/gtest.h>
 
 #include <tuple>
