@@ -14,19 +14,22 @@ constexpr size_t kShortBytes = 48;  // up to here the scan is the faster one
 
 }  // namespace
 
-Bpe::Bpe(const std::array<int32_t, 256>& byte_ids, size_t num_merges)
+Bpe::Bpe(const std::array<int32_t, 256>& byte_ids, const std::vector<Merge>& merges)
     : byte_ids_(byte_ids),
-      slots_(std::bit_ceil(2 * num_merges + 2), kFreeSlot),
+      slots_(std::bit_ceil(2 * merges.size() + 2), kFreeSlot),
       shift_(64 - std::countr_zero(slots_.size())),
       seed_(random_seed()) {
-    merged_.reserve(num_merges);
-}
-
-void Bpe::add_merge(int32_t left, int32_t right, int32_t merged) {
-    GLM5_CHECK(merged_.size() < kMaxMerges && merged_.size() < slots_.size() / 2);
-    const uint64_t pair = static_cast<uint64_t>(left) << 21 | static_cast<uint64_t>(right);
-    slots_[find_slot(pair)] = pair << 22 | merged_.size();
-    merged_.push_back(merged);
+    GLM5_CHECK(merges.size() <= kMaxMerges, "{}", merges.size());
+    merged_.reserve(merges.size());
+    for (const auto& [left, right, merged] : merges) {
+        const uint64_t pair = static_cast<uint64_t>(left) << 21 | static_cast<uint64_t>(right);
+        slots_[find_slot(pair)] = pair << 22 | merged_.size();
+        merged_.push_back(merged);
+    }
+    byte_pair_ranks_.reserve(256 * 256);
+    for (const int32_t left : byte_ids) {
+        for (const int32_t right : byte_ids) byte_pair_ranks_.push_back(rank_of(left, right));
+    }
 }
 
 void Bpe::encode_piece(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const {
@@ -43,7 +46,7 @@ void Bpe::encode_short(std::string_view piece, std::vector<int32_t>& out) const 
     size_t count = piece.size();
     if (count == 0) return;
     for (size_t i = 0; i < count; ++i) ids[i] = byte_ids_[static_cast<unsigned char>(piece[i])];
-    for (size_t i = 0; i + 1 < count; ++i) ranks[i] = rank_of(ids[i], ids[i + 1]);
+    for (size_t i = 0; i + 1 < count; ++i) ranks[i] = rank_of_bytes(piece[i], piece[i + 1]);
     while (count > 1) {
         size_t best = 0;
         for (size_t i = 1; i + 1 < count; ++i) {
@@ -68,24 +71,19 @@ void Bpe::encode_long(std::string_view piece, BpeScratch& scratch, std::vector<i
     const auto none = static_cast<uint32_t>(piece.size());
     nodes.resize(piece.size());
     heap.clear();
-    const auto rank_at = [&](uint32_t place) {
-        const uint32_t next = nodes[place].next;
-        return next == none ? kNoRank : rank_of(nodes[place].id, nodes[next].id);
-    };
     const auto entry = [&](uint32_t place) { return static_cast<uint64_t>(nodes[place].rank) << 32 | place; };
     const auto push = [&](uint32_t place) {
-        nodes[place].rank = rank_at(place);
-        if (nodes[place].rank == kNoRank) return;
+        BpeScratch::Node& node = nodes[place];
+        node.rank = node.next == none ? kNoRank : rank_of(node.id, nodes[node.next].id);
+        if (node.rank == kNoRank) return;
         heap.push_back(entry(place));
         std::push_heap(heap.begin(), heap.end(), std::greater<>());
     };
 
     for (uint32_t i = 0; i < none; ++i) {
-        nodes[i] = {byte_ids_[static_cast<unsigned char>(piece[i])], kNoRank, i == 0 ? none : i - 1, i + 1};
-    }
-    for (uint32_t i = 0; i < none; ++i) {
-        nodes[i].rank = rank_at(i);
-        if (nodes[i].rank != kNoRank) heap.push_back(entry(i));
+        const uint32_t rank = i + 1 == none ? kNoRank : rank_of_bytes(piece[i], piece[i + 1]);
+        nodes[i] = {byte_ids_[static_cast<unsigned char>(piece[i])], rank, i == 0 ? none : i - 1, i + 1};
+        if (rank != kNoRank) heap.push_back(entry(i));
     }
     std::make_heap(heap.begin(), heap.end(), std::greater<>());
 

@@ -29,11 +29,13 @@ public:
     static constexpr int32_t kMaxTokens = (1 << 21) - 1;
     static constexpr uint32_t kMaxMerges = (1 << 22) - 1;
 
-    // `byte_ids` are the tokens of the single bytes.
-    Bpe(const std::array<int32_t, 256>& byte_ids, size_t num_merges);
-    // The next merge in the list: its rank is the number of merges before it. A pair that comes again takes the later
-    // rank, as in the Hugging Face library. Ids are below kMaxTokens.
-    void add_merge(int32_t left, int32_t right, int32_t merged);
+    struct Merge {
+        int32_t left, right, merged;  // ids below kMaxTokens
+    };
+
+    // `byte_ids` are the tokens of the single bytes; the rank of a merge is its place in the list, which has at most
+    // kMaxMerges. A pair that comes again takes the later rank, as in the Hugging Face library.
+    Bpe(const std::array<int32_t, 256>& byte_ids, const std::vector<Merge>& merges);
 
     // Appends the tokens of `piece` (under 2^32 bytes): each byte one token, then always the adjacent pair of lowest
     // rank merged, the leftmost of equals, until none is in the list. O(n log n).
@@ -43,6 +45,9 @@ private:
     static constexpr uint32_t kNoRank = kMaxMerges;
     static constexpr uint64_t kFreeSlot = ~uint64_t{0};
 
+    uint32_t rank_of_bytes(char left, char right) const {
+        return byte_pair_ranks_[static_cast<unsigned char>(left) << 8 | static_cast<unsigned char>(right)];
+    }
     // The place of the pair's slot, or of the free one where it would stand.
     size_t find_slot(uint64_t pair) const;
     uint32_t rank_of(int32_t left, int32_t right) const;
@@ -54,6 +59,7 @@ private:
     std::vector<uint64_t> slots_;  // left << 43 | right << 22 | rank: a power of two, at most half full
     int shift_;                    // the place of a pair is the upper bits of its hash
     uint64_t seed_;
+    std::vector<uint32_t> byte_pair_ranks_;  // [256 * 256] rank_of two bytes: half of all that is looked up
 };
 
 inline size_t Bpe::find_slot(uint64_t pair) const {
@@ -62,7 +68,7 @@ inline size_t Bpe::find_slot(uint64_t pair) const {
     return place;
 }
 
-// kNoRank when the pair is not in the list: also what the free slot holds in its lower bits.
+// kNoRank when the pair is not in the list: that is also what a free slot has in its lower bits.
 inline uint32_t Bpe::rank_of(int32_t left, int32_t right) const {
     const uint64_t pair = static_cast<uint64_t>(left) << 21 | static_cast<uint64_t>(right);
     return static_cast<uint32_t>(slots_[find_slot(pair)] & kNoRank);

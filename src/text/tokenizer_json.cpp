@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "json/parse.h"
-#include "text/bpe.h"
 #include "text/json_fields.h"
 
 namespace glm5::text {
@@ -80,7 +79,7 @@ Result<TokenTable> read_vocab(const json::Value* value) {
 }
 
 // One of model.merges: ["a", "b"], or "a b" in older files.
-Result<TokenizerFile::Merge> read_merge(const json::Value& value, size_t rank, const TokenTable& vocab) {
+Result<Bpe::Merge> read_merge(const json::Value& value, size_t rank, const TokenTable& vocab) {
     const auto path = [&] { return fmt::format("model.merges[{}]", rank); };
     std::string_view left, right;
     if (value.is_string()) {
@@ -102,7 +101,7 @@ Result<TokenizerFile::Merge> read_merge(const json::Value& value, size_t rank, c
     }
     std::string merged;
     merged.append(left).append(right);
-    const TokenizerFile::Merge merge{vocab.find(left), vocab.find(right), vocab.find(merged)};
+    const Bpe::Merge merge{vocab.find(left), vocab.find(right), vocab.find(merged)};
     for (const auto& [id, name] :
          {std::pair(merge.left, left), {merge.right, right}, {merge.merged, std::string_view(merged)}}) {
         if (id < 0) return invalid_argument("{}: {} is not in model.vocab", path(), quoted(name));
@@ -129,7 +128,7 @@ Status read_model(const json::Value* value, TokenizerFile& file) {
     }
     file.merges.reserve(merges->size());
     for (const json::Value& merge : *merges) {
-        GLM5_ASSIGN_OR_RETURN(const TokenizerFile::Merge ids, read_merge(merge, file.merges.size(), file.vocab));
+        GLM5_ASSIGN_OR_RETURN(const Bpe::Merge ids, read_merge(merge, file.merges.size(), file.vocab));
         file.merges.push_back(ids);
     }
     return {};
