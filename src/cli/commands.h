@@ -1,0 +1,73 @@
+// The options of each subcommand as plain structs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "cli/parse.h"
+
+namespace glm5::cli {
+
+struct LogOptions {
+    LogLevel level = LogLevel::info;
+    LogFormat format = LogFormat::text;
+};
+
+struct ModelOptions {
+    std::string model;  // empty: the bundled one; with "@revision" when one was given
+    std::string download_dir;
+    std::string chat_template;  // file; empty: the model's
+};
+
+// 0 is auto where the table says so.
+struct RunOptions {
+    int max_model_len = 0;
+    int max_num_batched_tokens = 0;
+    int max_num_seqs = 128;
+    int64_t kv_cache_memory_bytes = 0;
+    std::string device;          // auto, cpu
+    int threads = 0;
+    std::string dtype;           // auto, bfloat16, float32
+    std::string kv_cache_dtype;  // auto, float32, bfloat16, fp8_ds_mla
+    std::string dump_activations;
+};
+
+struct ServeOptions {
+    LogOptions log;
+    ModelOptions model;
+    RunOptions run;
+    std::vector<std::string> served_model_names;  // empty: the model's name
+    json::Object default_chat_template_kwargs;
+    std::string reasoning_field;  // both, reasoning, reasoning_content
+    std::string host;
+    uint16_t port = 0;
+    int shutdown_timeout_s = 0;
+    int max_connections = 0;
+    bool access_log = true;
+};
+
+struct GenerateOptions {
+    LogOptions log;
+    ModelOptions model;
+    RunOptions run;
+    std::string prompt;
+    bool chat = false;
+    bool thinking = false;
+    bool stats = false;
+    int max_tokens = 0;
+};
+
+struct InspectOptions {
+    LogOptions log;
+    ModelOptions model;
+    bool tensors = false;
+};
+
+// Each requires a line of its command. Errors: too few or too many arguments.
+Result<ServeOptions> serve_options(const CommandLine& line);
+Result<GenerateOptions> generate_options(const CommandLine& line);
+Result<InspectOptions> inspect_options(const CommandLine& line);
+
+}  // namespace glm5::cli

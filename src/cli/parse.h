@@ -1,0 +1,35 @@
+// Arguments → what to do: a subcommand with its checked options, or a text to print.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "cli/values.h"
+
+namespace glm5::cli {
+
+struct CommandLine {
+    std::string text;  // not empty: print it, and nothing else is to do (--help, --version)
+    Command command = kServe;
+    std::vector<std::string> arguments;  // without a dash: MODEL, PROMPT
+    Values values;                       // with the defaults of the table
+    std::vector<std::string> warnings;   // one line each
+};
+
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+// `arguments` without the program's name. --foo-bar and --foo_bar are the same. Errors are one line for a person, with
+// the nearest name that exists when one is unknown.
+Result<CommandLine> parse(const std::vector<std::string>& arguments, const Environment& environment);
+
+// The help of the program, and of one subcommand.
+std::string help_text();
+std::string help_text(const CommandInfo& command);
+
+// The name among `known` that is spelled most alike; none when all are far off.
+std::optional<std::string_view> nearest_name(std::string_view name, const std::vector<std::string_view>& known);
+
+}  // namespace glm5::cli
