@@ -24,8 +24,7 @@ Result<std::unique_ptr<RankWorker>> RankWorker::open(std::unique_ptr<ops::Backen
     const config::Config& config = checkpoint.config();
     const ops::StepLimits step_limits = {.max_tokens = limits.max_num_batched_tokens,
                                          .max_context_tokens = limits.max_model_len,
-                                         .max_logit_rows = limits.max_num_seqs,
-                                         .top_k = config.index_top_k};
+                                         .max_logit_rows = limits.max_num_seqs};
     GLM5_ASSIGN_OR_RETURN(auto decoder, model::Decoder::load(config, checkpoint, *backend, step_limits, progress));
     return std::unique_ptr<RankWorker>(new RankWorker(std::move(backend), std::move(decoder), layout, limits));
 }
@@ -39,6 +38,12 @@ RankWorker::RankWorker(std::unique_ptr<ops::Backend> backend, std::unique_ptr<mo
                                  .max_num_tokens = limits.max_num_batched_tokens,
                                  .max_context_tokens = limits.max_model_len}),
       sampler_(*backend_, limits.max_num_seqs, limits.num_vocab_tokens) {}
+
+Status RankWorker::dump_activations(const std::string& directory) {
+    GLM5_ASSIGN_OR_RETURN(dump_, model::ActivationDump::open(*backend_, directory));
+    decoder_->set_observer(dump_->observer());
+    return {};
+}
 
 schedule::StepResult RankWorker::run(const schedule::StepPlan& plan) {
     const ops::Batch batch = batch_builder_.build(plan);

@@ -37,7 +37,7 @@ public:
                                                     const RankLimits& limits, const Progress& progress);
 
     // Writes the named tensors of every later step below `directory`.
-    void dump_activations(const std::string& directory);
+    Status dump_activations(const std::string& directory);
 
     schedule::StepResult run(const schedule::StepPlan& plan);
 
@@ -46,11 +46,11 @@ private:
                const cache::Layout& layout, const RankLimits& limits);
 
     std::unique_ptr<ops::Backend> backend_;
+    std::unique_ptr<model::ActivationDump> dump_;  // outlives the decoder, which observes through it
     std::unique_ptr<model::Decoder> decoder_;
     std::vector<ops::LayerCache> caches_;  // per layer
     batch::BatchBuilder batch_builder_;
     sample::Sampler sampler_;
-    std::unique_ptr<model::ActivationDump> dump_;
 };
 
 }  // namespace glm5::engine
