@@ -44,7 +44,7 @@ class Utf8Repairer {
 public:
     // Appends to `out` what `bytes` completes.
     void append(std::string& out, std::string_view bytes);
-    // The end of the text: a character that is unfinished becomes U+FFFD. The repairer is as new afterwards.
+    // The end of the text: a character that is unfinished becomes U+FFFD. Ready for another text then.
     void finish(std::string& out);
 
 private:
