@@ -118,6 +118,7 @@ void EngineLoop::finish(RequestId id, Event event) {
     const auto found = sinks_.find(id);
     EventSink sink = std::move(found->second);
     sinks_.erase(found);
+    update_stats();  // whoever sees the last event sees its pages free
     sink(std::move(event));
 }
 
