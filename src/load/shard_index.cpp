@@ -32,8 +32,7 @@ Result<ShardIndex> parse_shard_index(std::string_view text) {
         index.files.push_back(file.as_string());
     }
     std::ranges::sort(index.files);
-    const auto repeated = std::ranges::unique(index.files);
-    index.files.erase(repeated.begin(), repeated.end());
+    index.files.erase(std::unique(index.files.begin(), index.files.end()), index.files.end());
     if (index.files.empty()) return invalid_argument("weight_map: lists no tensors");
     if (index.files.size() > kMaxFiles) return invalid_argument("weight_map: {} files; at most {} are read", index.files.size(), kMaxFiles);
     for (const auto& [name, file] : map->as_object())
