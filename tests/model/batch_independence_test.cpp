@@ -59,6 +59,21 @@ TEST_P(BatchIndependence, OfChunksPagesAndThreads) {
     EXPECT_TRUE(same_bits(one_thread.prefill(other, ids_, 33), expected));
 }
 
+TEST_P(BatchIndependence, OfTheRowsThatAreWanted) {
+    ModelRun run = open(2, 5);
+    const size_t vocab_size = run.config().vocab_size;
+    TestSequence sequence, other;
+    const std::vector<float> expected = run.prefill(sequence, ids_, 512);
+
+    const auto ids = std::span(ids_);
+    const std::vector<float> nothing =
+        run.step(std::vector<ModelRun::Part>{{&other, ids.first(100)}}, ModelRun::Rows::none);
+    EXPECT_TRUE(nothing.empty());
+    const std::vector<float> last =
+        run.step(std::vector<ModelRun::Part>{{&other, ids.subspan(100)}}, ModelRun::Rows::last);
+    EXPECT_TRUE(same_bits(last, std::span(expected).last(vocab_size)));
+}
+
 // Five sequences, prefix of each other's ids or not, at different lengths: each step takes a different number of tokens
 // of each, decode and prefill mixed, and in a different order.
 TEST_P(BatchIndependence, OfOtherSequences) {

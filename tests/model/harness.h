@@ -57,7 +57,7 @@ public:
         TestSequence* sequence;
         std::span<const int32_t> tokens;  // the next ones
     };
-    enum class Rows { all, last };  // whose logits: every token's, or the last of each part
+    enum class Rows { none, last, all };  // whose logits: nobody's, the last token's of each part, every token's
 
     // Runs one step and returns its logits, row after row.
     std::vector<float> step(std::span<const Part> parts, Rows rows = Rows::all);

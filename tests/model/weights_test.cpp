@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <mutex>
 #include <set>
 
@@ -15,7 +16,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-// A checkpoint with one tensor hidden or of another shape; notes what is read.
+// A checkpoint with one tensor hidden, of another shape, or of another type and zero; notes what is read.
 class AlteredSource final : public load::TensorSource {
 public:
     explicit AlteredSource(const load::Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
@@ -23,18 +24,28 @@ public:
     void hide(const std::string& name) { hidden_ = name; }
     void reshape(const std::string& name, std::vector<int64_t> shape) {
         hidden_.clear();
-        reshaped_ = *checkpoint_.find(name);
-        reshaped_.shape = std::move(shape);
+        altered_ = *checkpoint_.find(name);
+        altered_.shape = std::move(shape);
+    }
+
+    void retype(const std::string& name, DType dtype) {
+        altered_ = *checkpoint_.find(name);
+        altered_.num_bytes = altered_.num_bytes / dtype_bytes(altered_.dtype) * dtype_bytes(dtype);
+        altered_.dtype = dtype;
     }
 
     const load::TensorInfo* find(std::string_view name) const override {
         if (name == hidden_) return nullptr;
-        return name == reshaped_.name ? &reshaped_ : checkpoint_.find(name);
+        return name == altered_.name ? &altered_ : checkpoint_.find(name);
     }
     std::span<const load::TensorInfo> tensors() const override { return checkpoint_.tensors(); }
     Status read(const load::TensorInfo& tensor, uint64_t offset_bytes, std::span<std::byte> out) const override {
         const std::scoped_lock lock(mutex_);
         read_.insert(tensor.name);
+        if (&tensor == &altered_) {
+            std::ranges::fill(out, std::byte{0});
+            return {};
+        }
         return checkpoint_.read(tensor, offset_bytes, out);
     }
     std::set<std::string> names_read() const { return read_; }
@@ -42,7 +53,7 @@ public:
 private:
     const load::Checkpoint& checkpoint_;
     std::string hidden_;
-    load::TensorInfo reshaped_;
+    load::TensorInfo altered_;
     mutable std::mutex mutex_;
     mutable std::set<std::string> read_;
 };
@@ -101,6 +112,13 @@ TEST_F(WeightLoading, ErrorsNameTheTensor) {
         ASSERT_FALSE(weights.ok()) << name;
         EXPECT_THAT(weights.status().message(), AllOf(HasSubstr(name), HasSubstr(std::to_string(shape[0]))));
     }
+}
+
+TEST_F(WeightLoading, ExpertsOfALayerAreStoredAlike) {
+    source_.retype("model.layers.4.mlp.experts.6.up_proj.weight", DType::f32);
+    const auto weights = load();
+    ASSERT_FALSE(weights.ok());
+    EXPECT_THAT(weights.status().message(), HasSubstr("model.layers.4.mlp.experts.6.up_proj.weight"));
 }
 
 TEST_F(NanoWeightLoading, ReadsEveryTensorOfTheMainLayersAndNoneOfTheMtpLayer) {
