@@ -13,8 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             GLM5_CHECK(value.status().message().starts_with("line "));
             continue;
         }
-        for (const json::WriteOptions& options : {json::WriteOptions{}, json::WriteOptions{.ascii = true}, json::WriteOptions{.compact = true},
-                                                  json::WriteOptions{.indent = 1}}) {
+        for (const json::WriteOptions& options :
+             {json::WriteOptions{}, json::WriteOptions{.ascii = true}, json::WriteOptions{.compact = true},
+              json::WriteOptions{.indent = 1}}) {
             const std::string written = json::write(*value, options);
             const auto again = json::parse(written, {.reject_duplicate_keys = true});
             GLM5_CHECK(again.ok(), "{}", written);

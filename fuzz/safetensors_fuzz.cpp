@@ -18,6 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         GLM5_CHECK(covered == file_bytes);
     }
     if (const auto index = load::parse_shard_index(text); index.ok())
-        for (const auto& [name, file] : index->file_of) GLM5_CHECK(index->files.at(file).find('/') == std::string::npos, "{}", name);
+        for (const auto& [name, file] : index->file_of)
+            GLM5_CHECK(index->files.at(file).find('/') == std::string::npos, "{}", name);
     return 0;
 }

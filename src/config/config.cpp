@@ -28,8 +28,10 @@ void check_architecture(KeyReader& keys) {
     const json::Value* type = keys.find("model_type");
     if (!type) return keys.fail_missing("model_type", "\"glm_moe_dsa\"");
     if (*type == json::Value("glm5_next"))
-        return keys.fail(unsupported("{}: model_type \"glm5_next\" (GLM-5.3-Flash) is a different architecture (hybrid linear "
-                                     "attention, multimodal); {}", keys.place(), kServed));
+        return keys.fail(
+            unsupported("{}: model_type \"glm5_next\" (GLM-5.3-Flash) is a different architecture (hybrid linear "
+                        "attention, multimodal); {}",
+                        keys.place(), kServed));
     if (*type != json::Value("glm_moe_dsa"))
         return keys.fail(unsupported("{}: model_type {} is not supported; {}", keys.place(), shown(*type), kServed));
     if (!keys.find("architectures")) keys.fail_missing("architectures", "[\"GlmMoeDsaForCausalLM\"]");
@@ -42,7 +44,8 @@ void read_sizes(KeyReader& keys, Config& config) {
     keys.read_integer("intermediate_size", config.intermediate_size, 1, kMaxWidth);
     keys.read_integer("moe_intermediate_size", config.moe_intermediate_size, 1, kMaxWidth);
     keys.read_integer("num_hidden_layers", config.num_layers, 1, kMaxLayers);
-    if (keys.find("num_nextn_predict_layers")) keys.read_integer("num_nextn_predict_layers", config.num_mtp_layers, 0, 1);
+    if (keys.find("num_nextn_predict_layers"))
+        keys.read_integer("num_nextn_predict_layers", config.num_mtp_layers, 0, 1);
     keys.read_integer("max_position_embeddings", config.max_position_embeddings, 1, kMaxPositions);
     double eps = 0;
     keys.read_positive("rms_norm_eps", eps, 1);
@@ -61,9 +64,11 @@ void read_attention(KeyReader& keys, Config& config) {
     keys.read_integer("qk_rope_head_dim", config.rope_dim, 2, kMaxHeadDim);
     keys.read_integer("v_head_dim", config.v_dim, 1, kMaxHeadDim);
     if (keys.ok() && config.rope_dim % 2 != 0)
-        keys.fail(invalid_argument("{}: qk_rope_head_dim: expected an even number, found {}", keys.place(), config.rope_dim));
+        keys.fail(
+            invalid_argument("{}: qk_rope_head_dim: expected an even number, found {}", keys.place(), config.rope_dim));
     if (const json::Value* dim = keys.find("qk_head_dim"); dim && dim->to_int64() != config.qk_head_dim())
-        keys.fail_invalid("qk_head_dim", *dim, fmt::format("{} (qk_nope_head_dim + qk_rope_head_dim)", config.qk_head_dim()));
+        keys.fail_invalid("qk_head_dim", *dim,
+                          fmt::format("{} (qk_nope_head_dim + qk_rope_head_dim)", config.qk_head_dim()));
     keys.must_be("attention_bias", {false});
     keys.must_be("rope_interleave", {true});
     // The rotary dimension is qk_rope_head_dim, whatever head_dim says.
@@ -101,8 +106,8 @@ void read_indexer(KeyReader& keys, Config& config) {
     keys.read_integer("index_head_dim", config.index_dim, 1, kMaxHeadDim);
     keys.read_integer("index_topk", config.index_top_k, 1, kMaxHidden);
     if (keys.ok() && config.index_dim < config.rope_dim)
-        keys.fail(invalid_argument("{}: index_head_dim: expected at least {} (qk_rope_head_dim), found {}", keys.place(),
-                                   config.rope_dim, config.index_dim));
+        keys.fail(invalid_argument("{}: index_head_dim: expected at least {} (qk_rope_head_dim), found {}",
+                                   keys.place(), config.rope_dim, config.index_dim));
     keys.must_be("indexer_rope_interleave", {true});
     keys.read_flag("index_share_for_mtp_iteration", config.index_share_for_mtp_iteration);
 }
@@ -116,10 +121,11 @@ void check_fixed_keys(KeyReader& keys, const Config& config) {
     if (const json::Value* types = keys.find("layer_types"); types && keys.ok()) {
         const json::Array expected(config.num_layers, json::Value("deepseek_sparse_attention"));
         if (*types != json::Value(expected))
-            keys.fail_unsupported("layer_types", *types, fmt::format("{} times \"deepseek_sparse_attention\"", config.num_layers));
+            keys.fail_unsupported("layer_types", *types,
+                                  fmt::format("{} times \"deepseek_sparse_attention\"", config.num_layers));
     }
-    keys.ignore({"attention_dropout", "initializer_range", "ep_size", "pretraining_tp", "use_cache", "transformers_version",
-                 "bos_token_id", "pad_token_id"});
+    keys.ignore({"attention_dropout", "initializer_range", "ep_size", "pretraining_tp", "use_cache",
+                 "transformers_version", "bos_token_id", "pad_token_id"});
 }
 
 void read_eos(KeyReader& keys, Config& config) {
@@ -140,11 +146,14 @@ void read_generation_defaults(KeyReader& keys, Config& config) {
     read_eos(keys, config);
     if (const json::Value* value = keys.find("temperature")) {
         const auto temperature = value->to_double();
-        if (!temperature || *temperature < 0 || *temperature > 100) keys.fail_invalid("temperature", *value, "a number from 0 to 100");
-        else config.generation.temperature = *temperature;
+        if (!temperature || *temperature < 0 || *temperature > 100)
+            keys.fail_invalid("temperature", *value, "a number from 0 to 100");
+        else
+            config.generation.temperature = *temperature;
     }
     if (keys.find("top_p")) keys.read_positive("top_p", config.generation.top_p, 1);
-    keys.ignore({"pad_token_id", "bos_token_id", "do_sample", "transformers_version", "_from_model_config", "use_cache"});
+    keys.ignore(
+        {"pad_token_id", "bos_token_id", "do_sample", "transformers_version", "_from_model_config", "use_cache"});
 }
 
 }  // namespace

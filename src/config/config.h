@@ -30,7 +30,7 @@ struct GenerationDefaults {
 };
 
 struct Config {
-    int vocab_size = 0;       // rows of the embedding; the tokenizer may have fewer tokens
+    int vocab_size = 0;  // rows of the embedding; the tokenizer may have fewer tokens
     int hidden_size = 0;
     int intermediate_size = 0;      // width of the dense MLP
     int moe_intermediate_size = 0;  // width of one expert

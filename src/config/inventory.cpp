@@ -14,7 +14,9 @@ constexpr std::array kBytes = {DType::u8};
 constexpr int64_t kFp8Block = 128;
 constexpr int64_t kNvfp4Group = 16;
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
 
 // Appends the parameters of a Config in the order of the layers.
 class Lister {
@@ -37,8 +39,11 @@ private:
     }
 
     void linear(const std::string& name, int64_t out, int64_t in, bool routed_expert = false) {
-        parameters_.push_back({.name = name + ".weight", .shape = {out, in}, .quantisable = true,
-                               .routed_expert = routed_expert, .mtp = mtp_});
+        parameters_.push_back({.name = name + ".weight",
+                               .shape = {out, in},
+                               .quantisable = true,
+                               .routed_expert = routed_expert,
+                               .mtp = mtp_});
     }
 
     void mlp(const std::string& prefix, int64_t width, bool routed_expert = false) {
@@ -81,8 +86,10 @@ private:
         plain(prefix + "post_attention_layernorm.weight", {config_.hidden_size});
         attention(prefix + "self_attn.");
         if (kind.indexer == IndexerKind::full) indexer(prefix + "self_attn.indexer.");
-        if (kind.mlp == MlpKind::dense) mlp(prefix + "mlp.", config_.intermediate_size);
-        else experts(prefix + "mlp.");
+        if (kind.mlp == MlpKind::dense)
+            mlp(prefix + "mlp.", config_.intermediate_size);
+        else
+            experts(prefix + "mlp.");
     }
 
     void mtp_layer(int index) {
@@ -109,7 +116,9 @@ int64_t ExpectedTensor::bytes() const {
     return bytes;
 }
 
-std::vector<Parameter> parameters(const Config& config) { return Lister(config).list(); }
+std::vector<Parameter> parameters(const Config& config) {
+    return Lister(config).list();
+}
 
 std::vector<ExpectedTensor> expected_tensors(const Parameter& parameter, StoredForm form) {
     if (form == StoredForm::plain) return {{parameter.name, parameter.shape, parameter.dtype, kFloats}};

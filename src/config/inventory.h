@@ -20,13 +20,13 @@ struct Parameter {
     DType dtype = DType::bf16;   // as published unquantised
     bool quantisable = false;    // a linear layer that may be FP8 or NVFP4
     bool routed_expert = false;
-    bool mtp = false;            // of the MTP layer
+    bool mtp = false;  // of the MTP layer
 };
 
 struct ExpectedTensor {
     std::string name;
     std::vector<int64_t> shape;
-    DType published;                   // what the published checkpoints have
+    DType published;                  // what the published checkpoints have
     std::span<const DType> accepted;  // `published` among them
 
     int64_t bytes() const;

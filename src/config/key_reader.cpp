@@ -35,7 +35,9 @@ const json::Value* KeyReader::find(std::string_view key) {
     return value && !value->is_null() ? value : nullptr;
 }
 
-bool KeyReader::contains(std::string_view key) { return lookup(key) != nullptr; }
+bool KeyReader::contains(std::string_view key) {
+    return lookup(key) != nullptr;
+}
 
 void KeyReader::read_integer(std::string_view key, int& out, int64_t least, int64_t most) {
     const std::string expected = fmt::format("an integer from {} to {}", least, most);
@@ -99,7 +101,8 @@ void KeyReader::warn_of_unknown_keys(std::vector<std::string>& warnings) const {
             warnings.push_back(fmt::format("{}: unknown key {} is ignored", place_, shown(json::Value(key))));
     }
     if (unknown > kMaxUnknownKeyWarnings)
-        warnings.push_back(fmt::format("{}: {} more unknown keys are ignored", place_, unknown - kMaxUnknownKeyWarnings));
+        warnings.push_back(
+            fmt::format("{}: {} more unknown keys are ignored", place_, unknown - kMaxUnknownKeyWarnings));
 }
 
 }  // namespace glm5::config

@@ -1,5 +1,5 @@
-// KeyReader: reads the keys of one JSON object by their type and range. It remembers which keys are known, and the first
-// error: later ones are dropped, and a value that fails is not stored, so that callers check once at the end.
+// KeyReader: reads the keys of one JSON object by their type and range. It remembers which keys are known, and the
+// first error: later ones are dropped, and a value that fails is not stored, so that callers check once at the end.
 #pragma once
 
 #include <initializer_list>

@@ -5,7 +5,8 @@ namespace glm5::config {
 namespace {
 
 // The strings of a list that has one entry per layer; nothing, and an error in `keys`, otherwise.
-std::vector<std::string> layer_words(KeyReader& keys, std::string_view key, const json::Value& value, const Config& config) {
+std::vector<std::string> layer_words(KeyReader& keys, std::string_view key, const json::Value& value,
+                                     const Config& config) {
     std::vector<std::string> words;
     if (!value.is_array()) {
         keys.fail_invalid(key, value, "a list of strings");
@@ -33,7 +34,8 @@ void read_mlp_kinds(KeyReader& keys, Config& config) {
         const auto words = layer_words(keys, "mlp_layer_types", *types, config);
         for (size_t i = 0; i < words.size(); ++i) {
             if (words[i] != "dense" && words[i] != "sparse")
-                keys.fail_unsupported(fmt::format("mlp_layer_types[{}]", i), json::Value(words[i]), R"("dense", "sparse")");
+                keys.fail_unsupported(fmt::format("mlp_layer_types[{}]", i), json::Value(words[i]),
+                                      R"("dense", "sparse")");
             config.layers[i].mlp = words[i] == "dense" ? MlpKind::dense : MlpKind::sparse;
         }
         return;
@@ -48,18 +50,21 @@ void apply_indexer_words(KeyReader& keys, std::string_view key, const std::vecto
                          std::string_view full, std::string_view shared, Config& config) {
     for (size_t i = 0; i < words.size(); ++i) {
         if (words[i] != full && words[i] != shared)
-            keys.fail_unsupported(fmt::format("{}[{}]", key, i), json::Value(words[i]), fmt::format("\"{}\", \"{}\"", full, shared));
+            keys.fail_unsupported(fmt::format("{}[{}]", key, i), json::Value(words[i]),
+                                  fmt::format("\"{}\", \"{}\"", full, shared));
         config.layers[i].indexer = words[i] == full ? IndexerKind::full : IndexerKind::shared;
     }
 }
 
 void read_indexer_pattern(KeyReader& keys, const json::Value& pattern, Config& config) {
     if (!pattern.is_string())
-        return apply_indexer_words(keys, "index_topk_pattern", layer_words(keys, "index_topk_pattern", pattern, config), "F", "S", config);
+        return apply_indexer_words(keys, "index_topk_pattern", layer_words(keys, "index_topk_pattern", pattern, config),
+                                   "F", "S", config);
     json::Array letters;
     for (char letter : pattern.as_string()) letters.emplace_back(std::string(1, letter));
-    apply_indexer_words(keys, "index_topk_pattern", layer_words(keys, "index_topk_pattern", json::Value(std::move(letters)), config),
-                        "F", "S", config);
+    apply_indexer_words(keys, "index_topk_pattern",
+                        layer_words(keys, "index_topk_pattern", json::Value(std::move(letters)), config), "F", "S",
+                        config);
 }
 
 void read_indexer_frequency(KeyReader& keys, Config& config) {
@@ -83,7 +88,8 @@ void read_layer_kinds(KeyReader& keys, Config& config) {
 
     keys.ignore({"indexer_types", "index_topk_pattern", "index_topk_freq", "index_skip_topk_offset"});
     if (const json::Value* types = keys.find("indexer_types")) {
-        apply_indexer_words(keys, "indexer_types", layer_words(keys, "indexer_types", *types, config), "full", "shared", config);
+        apply_indexer_words(keys, "indexer_types", layer_words(keys, "indexer_types", *types, config), "full", "shared",
+                            config);
     } else if (const json::Value* pattern = keys.find("index_topk_pattern")) {
         read_indexer_pattern(keys, *pattern, config);
     } else {
@@ -91,9 +97,11 @@ void read_layer_kinds(KeyReader& keys, Config& config) {
     }
     if (!keys.ok()) return;
     if (config.layers[0].indexer == IndexerKind::shared)
-        return keys.fail(invalid_argument("{}: layer 0 shares an indexer, but there is no layer below it", keys.place()));
+        return keys.fail(
+            invalid_argument("{}: layer 0 shares an indexer, but there is no layer below it", keys.place()));
     for (int i = 0; i < config.num_layers; ++i)
-        config.layers[i].index_source = config.layers[i].indexer == IndexerKind::full ? i : config.layers[i - 1].index_source;
+        config.layers[i].index_source =
+            config.layers[i].indexer == IndexerKind::full ? i : config.layers[i - 1].index_source;
 }
 
 }  // namespace glm5::config

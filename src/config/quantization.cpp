@@ -9,7 +9,8 @@ void read_fp8(KeyReader& keys) {
     keys.must_be("fmt", {"e4m3"});
     keys.must_be("activation_scheme", {"dynamic"});
     keys.ignore({"modules_to_not_convert", "ignored_layers"});
-    if (const json::Value* format = keys.find("scale_fmt")) keys.fail_unsupported("scale_fmt", *format, "no such key (F32 scales)");
+    if (const json::Value* format = keys.find("scale_fmt"))
+        keys.fail_unsupported("scale_fmt", *format, "no such key (F32 scales)");
     if (!keys.find("weight_block_size")) keys.fail_missing("weight_block_size", "[128, 128]");
     keys.must_be("weight_block_size", {json::Value::array({128, 128})});
 }

@@ -30,7 +30,8 @@ void read_rope(KeyReader& keys, Config& config) {
     if (theta == 0 && nested_theta == 0)
         return keys.fail_missing("rope_parameters.rope_theta", "the base of the rotary embedding");
     if (theta != 0 && nested_theta != 0 && theta != nested_theta)
-        return keys.fail(invalid_argument("{}: rope_theta: {} differs from rope_parameters.rope_theta {}", keys.place(), theta, nested_theta));
+        return keys.fail(invalid_argument("{}: rope_theta: {} differs from rope_parameters.rope_theta {}", keys.place(),
+                                          theta, nested_theta));
     config.rope_theta = nested_theta != 0 ? nested_theta : theta;
 }
 

@@ -6,6 +6,8 @@
 #include <boost/json/src.hpp>
 #include <limits>
 
+#include "json/write.h"
+
 namespace glm5::json {
 namespace {
 
@@ -18,7 +20,8 @@ void keep_last_of_each(Members& members, const std::vector<size_t>& order) {
     std::vector<bool> dropped(members.size(), false);
     for (size_t i = 0; i < order.size();) {
         size_t next = i + 1;
-        while (next < order.size() && members[order[next]].first == members[order[i]].first) dropped[order[next++]] = true;
+        while (next < order.size() && members[order[next]].first == members[order[i]].first)
+            dropped[order[next++]] = true;
         if (next - i > 1) members[order[i]].second = std::move(members[order[next - 1]].second);
         i = next;
     }
@@ -39,33 +42,30 @@ public:
     static constexpr size_t max_key_size = max_object_size;
     static constexpr size_t max_string_size = max_object_size;
 
-    explicit Builder(bool reject_duplicate_keys) : reject_duplicate_keys_(reject_duplicate_keys) {}
+    explicit Builder(const ParseOptions& options) : options_(options) {}
 
     Value take() { return std::move(root_); }
-    const std::string& duplicate_key() const { return duplicate_key_; }
+    // Why it stopped the parser; empty when it did not.
+    const std::string& refusal() const { return refusal_; }
 
     bool on_document_begin(Error&) { return true; }
     bool on_document_end(Error&) { return true; }
     bool on_array_begin(Error&) { return open(); }
     bool on_object_begin(Error&) { return open(); }
-    bool on_array_end(size_t, Error&) {
+    bool on_array_end(size_t, Error& error) {
         Array array = std::move(frames_.back().items);
         frames_.pop_back();
-        return add(Value(std::move(array)));
+        return add(Value(std::move(array)), error);
     }
     bool on_object_end(size_t, Error& error) {
         Members members = std::move(frames_.back().members);
         frames_.pop_back();
-        if (!unify_keys(members)) {
-            error = boost::json::error::syntax;
-            return false;
-        }
-        return add(Value(Object(std::move(members))));
+        return unify_keys(members, error) && add(Value(Object(std::move(members))), error);
     }
     bool on_string_part(Text text, size_t, Error&) { return append(text); }
-    bool on_string(Text text, size_t, Error&) {
+    bool on_string(Text text, size_t, Error& error) {
         append(text);
-        return add(Value(std::exchange(pending_, {})));
+        return add(Value(std::exchange(pending_, {})), error);
     }
     bool on_key_part(Text text, size_t, Error&) { return append(text); }
     bool on_key(Text text, size_t, Error&) {
@@ -74,18 +74,18 @@ public:
         return true;
     }
     bool on_number_part(Text text, Error&) { return append(text); }
-    bool on_int64(int64_t, Text text, Error&) { return add_number(text); }
-    bool on_uint64(uint64_t, Text text, Error&) { return add_number(text); }
-    bool on_double(double, Text text, Error&) { return add_number(text); }
-    bool on_bool(bool value, Error&) { return add(Value(value)); }
-    bool on_null(Error&) { return add(Value()); }
+    bool on_int64(int64_t, Text text, Error& error) { return add_number(text, error); }
+    bool on_uint64(uint64_t, Text text, Error& error) { return add_number(text, error); }
+    bool on_double(double, Text text, Error& error) { return add_number(text, error); }
+    bool on_bool(bool value, Error& error) { return add(Value(value), error); }
+    bool on_null(Error& error) { return add(Value(), error); }
     bool on_comment_part(Text, Error&) { return true; }
     bool on_comment(Text, Error&) { return true; }
 
 private:
     struct Frame {
-        Array items;      // of an open array
-        Members members;  // of an open object
+        Array items;                     // of an open array
+        Members members;                 // of an open object
         std::optional<std::string> key;  // read, its value not yet
     };
 
@@ -99,12 +99,20 @@ private:
         return true;
     }
 
-    bool add_number(Text text) {
-        append(text);
-        return add(Value(Number{std::exchange(pending_, {})}));
+    bool refuse(std::string why, Error& error) {
+        refusal_ = std::move(why);
+        error = boost::json::error::syntax;
+        return false;
     }
 
-    bool add(Value value) {
+    bool add_number(Text text, Error& error) {
+        append(text);
+        return add(Value(Number{std::exchange(pending_, {})}), error);
+    }
+
+    bool add(Value value, Error& error) {
+        if (++num_values_ > options_.max_values)
+            return refuse(fmt::format("more than {} values", options_.max_values), error);
         if (frames_.empty()) {
             root_ = std::move(value);
         } else if (Frame& frame = frames_.back(); frame.key) {
@@ -116,24 +124,26 @@ private:
     }
 
     // False when a key repeats and must not. Sorting keeps this n log n for any input.
-    bool unify_keys(Members& members) {
+    bool unify_keys(Members& members, Error& error) {
         std::vector<size_t> order(members.size());
         for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-        std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return members[a].first < members[b].first; });
-        const auto repeated = std::adjacent_find(order.begin(), order.end(), [&](size_t a, size_t b) {
-            return members[a].first == members[b].first;
-        });
+        std::stable_sort(order.begin(), order.end(),
+                         [&](size_t a, size_t b) { return members[a].first < members[b].first; });
+        const auto repeated = std::adjacent_find(
+            order.begin(), order.end(), [&](size_t a, size_t b) { return members[a].first == members[b].first; });
         if (repeated == order.end()) return true;
-        if (reject_duplicate_keys_) {
-            duplicate_key_ = members[*repeated].first;
-            return false;
+        if (options_.reject_duplicate_keys) {
+            std::string why = "the object that ends here has the key ";
+            write_string(why, members[*repeated].first);
+            return refuse(why + " twice", error);
         }
         keep_last_of_each(members, order);
         return true;
     }
 
-    const bool reject_duplicate_keys_;
-    std::string duplicate_key_;
+    const ParseOptions options_;
+    std::string refusal_;
+    size_t num_values_ = 0;
     std::string pending_;  // the string, key or number whose parts are coming in
     std::vector<Frame> frames_;
     Value root_;
@@ -141,10 +151,11 @@ private:
 
 std::string describe(const Error& error, const Builder& builder, int max_depth) {
     namespace json = boost::json;
-    if (!builder.duplicate_key().empty()) return fmt::format("the object that ends here has the key \"{}\" twice", builder.duplicate_key());
+    if (!builder.refusal().empty()) return builder.refusal();
     if (error == json::error::incomplete) return "the text ends inside a value";
     if (error == json::error::extra_data) return "text follows the value";
-    if (error == json::error::too_deep) return fmt::format("more than {} arrays and objects inside one another", max_depth);
+    if (error == json::error::too_deep)
+        return fmt::format("more than {} arrays and objects inside one another", max_depth);
     return error.message();
 }
 
@@ -167,7 +178,7 @@ Status error_at(std::string_view text, size_t offset, const std::string& message
 Result<Value> parse(std::string_view text, const ParseOptions& options) {
     boost::json::parse_options boost_options;
     boost_options.max_depth = static_cast<size_t>(options.max_depth);
-    boost::json::basic_parser<Builder> parser(boost_options, options.reject_duplicate_keys);
+    boost::json::basic_parser<Builder> parser(boost_options, options);
     Error error;
     size_t used = parser.write_some(false, text.data(), text.size(), error);
     if (!error && used < text.size()) error = boost::json::error::extra_data;

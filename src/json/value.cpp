@@ -45,7 +45,9 @@ const Value* Object::find(std::string_view key) const {
     return nullptr;
 }
 
-Value* Object::find(std::string_view key) { return const_cast<Value*>(std::as_const(*this).find(key)); }
+Value* Object::find(std::string_view key) {
+    return const_cast<Value*>(std::as_const(*this).find(key));
+}
 
 void Object::set(std::string key, Value value) {
     if (Value* found = find(key)) {
@@ -55,7 +57,9 @@ void Object::set(std::string key, Value value) {
     }
 }
 
-void Object::append(std::string key, Value value) { members_.emplace_back(std::move(key), std::move(value)); }
+void Object::append(std::string key, Value value) {
+    members_.emplace_back(std::move(key), std::move(value));
+}
 
 bool Object::erase(std::string_view key) {
     return std::erase_if(members_, [&](const Member& member) { return member.first == key; }) != 0;
@@ -92,7 +96,9 @@ std::optional<double> Value::to_double() const {
     return std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
-const Value* Value::find(std::string_view key) const { return is_object() ? as_object().find(key) : nullptr; }
+const Value* Value::find(std::string_view key) const {
+    return is_object() ? as_object().find(key) : nullptr;
+}
 
 bool Value::operator==(const Value& other) const {
     if (data_.index() != other.data_.index()) return false;

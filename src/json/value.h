@@ -61,8 +61,7 @@ public:
     template <std::same_as<bool> T>  // a template, so that no pointer becomes a bool
     Value(T value) : data_(value) {}
     template <std::integral T>
-        requires(!std::same_as<T, bool>)
-    Value(T value) : data_(Number{std::to_string(value)}) {}
+    requires(!std::same_as<T, bool>) Value(T value) : data_(Number{std::to_string(value)}) {}
     Value(double value);  // must be finite
     Value(Number value) : data_(std::move(value)) {}
     Value(const char* value) : data_(std::string(value)) {}
@@ -111,11 +110,23 @@ private:
 
 // Here, where a Member is a complete type.
 inline Object::Object(std::vector<Member> members) : members_(std::move(members)) {}
-inline size_t Object::size() const { return members_.size(); }
-inline bool Object::empty() const { return members_.empty(); }
-inline std::vector<Object::Member>::const_iterator Object::begin() const { return members_.begin(); }
-inline std::vector<Object::Member>::const_iterator Object::end() const { return members_.end(); }
-inline std::vector<Object::Member>::iterator Object::begin() { return members_.begin(); }
-inline std::vector<Object::Member>::iterator Object::end() { return members_.end(); }
+inline size_t Object::size() const {
+    return members_.size();
+}
+inline bool Object::empty() const {
+    return members_.empty();
+}
+inline std::vector<Object::Member>::const_iterator Object::begin() const {
+    return members_.begin();
+}
+inline std::vector<Object::Member>::const_iterator Object::end() const {
+    return members_.end();
+}
+inline std::vector<Object::Member>::iterator Object::begin() {
+    return members_.begin();
+}
+inline std::vector<Object::Member>::iterator Object::end() {
+    return members_.end();
+}
 
 }  // namespace glm5::json

@@ -37,7 +37,9 @@ Decoded decode_utf8(std::string_view text) {
     return {code_point, length, true};
 }
 
-void write_escaped_unit(std::string& out, uint32_t unit) { fmt::format_to(std::back_inserter(out), "\\u{:04x}", unit); }
+void write_escaped_unit(std::string& out, uint32_t unit) {
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", unit);
+}
 
 void write_escaped(std::string& out, char32_t code_point) {
     if (code_point < 0x10000) return write_escaped_unit(out, code_point);
@@ -68,17 +70,26 @@ public:
     Writer(std::string& out, const WriteOptions& options) : out_(out), options_(options) {}
 
     void write(const Value& value) {
-        if (value.is_null()) out_ += "null";
-        else if (value.is_bool()) out_ += value.as_bool() ? "true" : "false";
-        else if (value.is_number()) out_ += number_text(value.as_number());
-        else if (value.is_string()) write_string(out_, value.as_string(), options_);
-        else if (value.is_array()) write_array(value.as_array());
-        else write_object(value.as_object());
+        if (value.is_null())
+            out_ += "null";
+        else if (value.is_bool())
+            out_ += value.as_bool() ? "true" : "false";
+        else if (value.is_number())
+            out_ += number_text(value.as_number());
+        else if (value.is_string())
+            write_string(out_, value.as_string(), options_);
+        else if (value.is_array())
+            write_array(value.as_array());
+        else
+            write_object(value.as_object());
     }
 
 private:
     void write_array(const Array& array) {
-        if (array.empty()) { out_ += "[]"; return; }
+        if (array.empty()) {
+            out_ += "[]";
+            return;
+        }
         out_ += '[';
         ++depth_;
         for (const Value& item : array) {
@@ -89,7 +100,10 @@ private:
     }
 
     void write_object(const Object& object) {
-        if (object.empty()) { out_ += "{}"; return; }
+        if (object.empty()) {
+            out_ += "{}";
+            return;
+        }
         out_ += '{';
         ++depth_;
         bool first = true;
@@ -131,10 +145,14 @@ void write_string(std::string& out, std::string_view text, const WriteOptions& o
     out += '"';
     while (!text.empty()) {
         const Decoded decoded = decode_utf8(text);
-        if (decoded.code_point < 0x80) write_ascii_character(out, text[0], options.ascii);
-        else if (options.ascii) write_escaped(out, decoded.code_point);
-        else if (decoded.valid) out += text.substr(0, decoded.length);
-        else out += "\xef\xbf\xbd";
+        if (decoded.code_point < 0x80)
+            write_ascii_character(out, text[0], options.ascii);
+        else if (options.ascii)
+            write_escaped(out, decoded.code_point);
+        else if (decoded.valid)
+            out += text.substr(0, decoded.length);
+        else
+            out += "\xef\xbf\xbd";
         text.remove_prefix(decoded.length);
     }
     out += '"';
@@ -146,7 +164,9 @@ std::string number_text(const Number& number) {
     return std::isfinite(value) ? double_text(value) : number.text;
 }
 
-void write(std::string& out, const Value& value, const WriteOptions& options) { Writer(out, options).write(value); }
+void write(std::string& out, const Value& value, const WriteOptions& options) {
+    Writer(out, options).write(value);
+}
 
 std::string write(const Value& value, const WriteOptions& options) {
     std::string out;

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
-constexpr uint64_t kMaxIndexBytes = 256 << 20;
+constexpr uint64_t kMaxIndexBytes = 64 << 20;
 constexpr std::string_view kIndexName = "model.safetensors.index.json";
 constexpr std::string_view kSingleName = "model.safetensors";
 
@@ -54,11 +54,12 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::open(const fs::path& directory) 
 
     const std::string mtp_prefix = fmt::format("model.layers.{}.", checkpoint->config_.num_layers);
     const auto is_mtp = [&](std::string_view name) { return name.starts_with(mtp_prefix); };
-    checkpoint->has_mtp_ = checkpoint->config_.has_mtp() &&
-                           (std::ranges::any_of(checkpoint->tensors_, is_mtp, &TensorInfo::name) ||
-                            std::ranges::any_of(checkpoint->listed_only_, is_mtp));
+    checkpoint->has_mtp_ =
+        checkpoint->config_.has_mtp() && (std::ranges::any_of(checkpoint->tensors_, is_mtp, &TensorInfo::name) ||
+                                          std::ranges::any_of(checkpoint->listed_only_, is_mtp));
     if (checkpoint->config_.has_mtp() && !checkpoint->has_mtp_)
-        checkpoint->warn(fmt::format("the checkpoint has no tensors of the MTP layer ({}*): no speculative decoding", mtp_prefix));
+        checkpoint->warn(
+            fmt::format("the checkpoint has no tensors of the MTP layer ({}*): no speculative decoding", mtp_prefix));
     return checkpoint;
 }
 
@@ -106,20 +107,23 @@ Status Checkpoint::open_listed_shards(const ShardIndex& index) {
     }
     size_t present = 0;
     for (const auto& [name, file] : index.file_of) {
-        if (is_missing[file]) listed_only_.insert(name);
-        else ++present;
+        if (is_missing[file])
+            listed_only_.insert(name);
+        else
+            ++present;
     }
     if (found == present) return {};
     std::unordered_set<std::string_view> names;
     for (const TensorInfo& tensor : tensors_) names.insert(tensor.name);
     for (const auto& [name, file] : index.file_of)
         if (!is_missing[file] && !names.contains(name))
-            return invalid_argument("{}: tensor {} is not in it, but {} says so", (directory_ / index.files[file]).string(), in_quotes(name), kIndexName);
+            return invalid_argument("{}: tensor {} is not in it, but {} says so",
+                                    (directory_ / index.files[file]).string(), in_quotes(name), kIndexName);
     return {};
 }
 
-// model.safetensors when there is no index, and shards that an index does not list: some repositories keep the MTP layer
-// apart. Their tensors count when no listed shard has them.
+// model.safetensors when there is no index, and shards that an index does not list: some repositories keep the MTP
+// layer apart. Their tensors count when no listed shard has them.
 Status Checkpoint::open_unlisted_shards(const ShardIndex& index) {
     std::vector<std::string> names;
     std::error_code error;
@@ -137,10 +141,14 @@ Status Checkpoint::open_unlisted_shards(const ShardIndex& index) {
         GLM5_ASSIGN_OR_RETURN(auto tensors, open_shard(name));
         size_t repeated = 0;
         for (TensorInfo& tensor : tensors) {
-            if (taken.insert(tensor.name).second) tensors_.push_back(std::move(tensor));
-            else ++repeated;
+            if (taken.insert(tensor.name).second)
+                tensors_.push_back(std::move(tensor));
+            else
+                ++repeated;
         }
-        if (repeated != 0) warn(fmt::format("{}: {} tensors are also in another file and are not read from here", in_quotes(name), repeated));
+        if (repeated != 0)
+            warn(fmt::format("{}: {} tensors are also in another file and are not read from here", in_quotes(name),
+                             repeated));
     }
     for (const TensorInfo& tensor : tensors_) by_name_.emplace(tensor.name, &tensor);
     return {};
@@ -153,7 +161,9 @@ config::StoredForm Checkpoint::stored_form(const config::Parameter& parameter) c
     return config::StoredForm::plain;
 }
 
-bool Checkpoint::contains(std::string_view name) const { return find(name) || listed_only_.contains(std::string(name)); }
+bool Checkpoint::contains(std::string_view name) const {
+    return find(name) || listed_only_.contains(std::string(name));
+}
 
 const TensorInfo* Checkpoint::find(std::string_view name) const {
     const auto found = by_name_.find(name);
@@ -162,7 +172,9 @@ const TensorInfo* Checkpoint::find(std::string_view name) const {
 
 Status Checkpoint::read(const TensorInfo& tensor, uint64_t offset_bytes, std::span<std::byte> out) const {
     GLM5_CHECK(offset_bytes <= tensor.num_bytes && out.size() <= tensor.num_bytes - offset_bytes, "{}", tensor.name);
-    return shards_.at(tensor.shard).read(tensor.file_offset + offset_bytes, out).with_context(fmt::format("tensor {}", in_quotes(tensor.name)));
+    return shards_.at(tensor.shard)
+        .read(tensor.file_offset + offset_bytes, out)
+        .with_context(fmt::format("tensor {}", in_quotes(tensor.name)));
 }
 
 void Checkpoint::warn(std::string line) {

@@ -39,8 +39,8 @@ public:
     // How the parameter is stored, by the tensors that are there.
     config::StoredForm stored_form(const config::Parameter& parameter) const;
 
-    // Every expected tensor is there with an accepted element type and its shape. Missing tensors and shards are errors,
-    // unknown tensors and unused indexers one warning each.
+    // Every expected tensor is there with an accepted element type and its shape. Missing tensors and shards are
+    // errors, unknown tensors and unused indexers one warning each.
     Status verify();
     // The same when shards are not there: names by the index, types and shapes where they are known.
     Status verify_listing();

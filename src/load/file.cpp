@@ -33,7 +33,9 @@ File::~File() {
     if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-File::File(File&& other) noexcept { *this = std::move(other); }
+File::File(File&& other) noexcept {
+    *this = std::move(other);
+}
 
 File& File::operator=(File&& other) noexcept {
     std::swap(path_, other.path_);
@@ -45,7 +47,8 @@ File& File::operator=(File&& other) noexcept {
 Status File::read(uint64_t offset, std::span<std::byte> out) const {
     constexpr size_t kMostAtOnce = size_t{1} << 30;  // pread stops short of 2 GiB
     while (!out.empty()) {
-        const ssize_t got = ::pread(descriptor_, out.data(), std::min(out.size(), kMostAtOnce), static_cast<off_t>(offset));
+        const ssize_t got =
+            ::pread(descriptor_, out.data(), std::min(out.size(), kMostAtOnce), static_cast<off_t>(offset));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return io_error("{}: {}", path_.string(), error_text(errno));
         if (got == 0) return io_error("{}: ends at byte {}, expected {} more", path_.string(), offset, out.size());

@@ -10,7 +10,7 @@
 namespace glm5::load {
 
 struct ReadJob {
-    uint64_t num_bytes = 0;      // what it counts in the progress
+    uint64_t num_bytes = 0;       // what it counts in the progress
     std::function<Status()> run;  // called once, on any of the threads
 };
 

@@ -31,7 +31,8 @@ std::vector<std::string> entries(const fs::path& directory) {
     constexpr size_t kMost = 10'000;
     std::vector<std::string> names;
     std::error_code error;
-    for (fs::directory_iterator entry(directory, error), end; !error && entry != end && names.size() < kMost; entry.increment(error))
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end && names.size() < kMost;
+         entry.increment(error))
         names.push_back(entry->path().filename().string());
     std::ranges::sort(names);
     return names;
@@ -46,12 +47,15 @@ std::optional<std::string> environment(const ResolveOptions& options, const std:
 // The first of the places where Hugging Face tools look that is set.
 fs::path cache_root(const ResolveOptions& options) {
     const std::string home = environment(options, "HOME").value_or("");
-    const auto expanded = [&](const std::string& path) { return fs::path(path.starts_with("~/") ? home + path.substr(1) : path); };
+    const auto expanded = [&](const std::string& path) {
+        return fs::path(path.starts_with("~/") ? home + path.substr(1) : path);
+    };
     if (!options.download_dir.empty()) return expanded(options.download_dir);
     for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"})
         if (const auto value = environment(options, name); value && !value->empty()) return expanded(*value);
     if (const auto value = environment(options, "HF_HOME"); value && !value->empty()) return expanded(*value) / "hub";
-    if (const auto value = environment(options, "XDG_CACHE_HOME"); value && !value->empty()) return expanded(*value) / "huggingface/hub";
+    if (const auto value = environment(options, "XDG_CACHE_HOME"); value && !value->empty())
+        return expanded(*value) / "huggingface/hub";
     return fs::path(home) / ".cache/huggingface/hub";
 }
 
@@ -64,7 +68,8 @@ Result<ResolvedModel> find_bundled(const ResolveOptions& options) {
     std::string searched;
     for (const fs::path& place : places) {
         const fs::path directory = (place / kBundledName).lexically_normal();
-        if (directory_exists(directory)) return ResolvedModel{.directory = directory, .name = std::string(kBundledName)};
+        if (directory_exists(directory))
+            return ResolvedModel{.directory = directory, .name = std::string(kBundledName)};
         searched += (searched.empty() ? "" : ", ") + directory.string();
     }
     return not_found("The bundled model {} is in none of: {}", kBundledName, searched);
@@ -75,7 +80,9 @@ struct Repository {
 
     std::string full_name() const { return organisation + "/" + name; }
     std::string folder() const { return "models--" + organisation + "--" + name; }
-    std::string command() const { return "hf download " + full_name() + (revision.empty() ? "" : " --revision " + revision); }
+    std::string command() const {
+        return "hf download " + full_name() + (revision.empty() ? "" : " --revision " + revision);
+    }
 };
 
 bool is_repository_word(std::string_view word) {
@@ -85,7 +92,9 @@ bool is_repository_word(std::string_view word) {
 
 // A branch, tag or commit. It becomes a path below refs/, so nothing in it may lead out.
 bool is_revision(std::string_view revision) {
-    const auto allowed = [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-' || c == '/'; };
+    const auto allowed = [](unsigned char c) {
+        return std::isalnum(c) || c == '.' || c == '_' || c == '-' || c == '/';
+    };
     return !revision.empty() && revision.size() <= 200 && revision[0] != '/' && revision.find("..") == revision.npos &&
            std::ranges::all_of(revision, allowed);
 }
@@ -113,7 +122,8 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     for (size_t i = 0; i < a.size(); ++i) {
         size_t diagonal = row[0]++;
         for (size_t j = 0; j < b.size(); ++j) {
-            const bool same = std::tolower(static_cast<unsigned char>(a[i])) == std::tolower(static_cast<unsigned char>(b[j]));
+            const bool same =
+                std::tolower(static_cast<unsigned char>(a[i])) == std::tolower(static_cast<unsigned char>(b[j]));
             const size_t changed = diagonal + !same;
             diagonal = row[j + 1];
             row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
@@ -138,7 +148,8 @@ std::string nearest_cached(const fs::path& root, std::string_view wanted) {
     for (const std::string& folder : entries(root)) {
         std::string name = repository_of_folder(folder);
         const size_t distance = edit_distance(wanted, name);
-        if (!name.empty() && distance <= std::max<size_t>(4, wanted.size() / 3)) near.emplace_back(distance, std::move(name));
+        if (!name.empty() && distance <= std::max<size_t>(4, wanted.size() / 3))
+            near.emplace_back(distance, std::move(name));
     }
     std::ranges::sort(near);
     std::string text;
@@ -152,7 +163,9 @@ Result<std::string> commit_of(const fs::path& folder, const std::string& revisio
     if (!path_exists(path)) return std::string();
     GLM5_ASSIGN_OR_RETURN(std::string text, read_text(path, 1024));
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
-    if (!is_commit(text)) return invalid_argument("{}: expected a commit of 40 hexadecimal digits, found {}", path.string(), in_quotes(text));
+    if (!is_commit(text))
+        return invalid_argument("{}: expected a commit of 40 hexadecimal digits, found {}", path.string(),
+                                in_quotes(text));
     return text;
 }
 
@@ -160,28 +173,34 @@ Result<ResolvedModel> find_cached(const Repository& repository, const fs::path& 
     const fs::path folder = root / repository.folder();
     const std::string revision = repository.revision.empty() ? "main" : repository.revision;
     if (!directory_exists(folder / "snapshots"))
-        return not_found("Model '{}' is neither a directory nor in the hub cache ({}). Get it with: {}{}", repository.full_name(),
-                         root.string(), repository.command(), nearest_cached(root, repository.full_name()));
+        return not_found("Model '{}' is neither a directory nor in the hub cache ({}). Get it with: {}{}",
+                         repository.full_name(), root.string(), repository.command(),
+                         nearest_cached(root, repository.full_name()));
     ResolvedModel resolved;
     GLM5_ASSIGN_OR_RETURN(std::string commit, commit_of(folder, revision));
     if (commit.empty() && is_commit(revision)) commit = revision;
     if (commit.empty()) {
         const std::vector<std::string> snapshots = entries(folder / "snapshots");
         if (!repository.revision.empty() || snapshots.empty())
-            return not_found("Revision '{}' of model '{}' is not in the hub cache ({}). Get it with: {}", revision, repository.full_name(),
-                             root.string(), repository.command());
+            return not_found("Revision '{}' of model '{}' is not in the hub cache ({}). Get it with: {}", revision,
+                             repository.full_name(), root.string(), repository.command());
         if (snapshots.size() > 1)
-            return not_found("Model '{}' has {} snapshots in the hub cache ({}) and no refs/main: name one as {}@COMMIT: {}",
-                             repository.full_name(), snapshots.size(), root.string(), repository.full_name(), first_names(snapshots));
+            return not_found(
+                "Model '{}' has {} snapshots in the hub cache ({}) and no refs/main: name one as {}@COMMIT: {}",
+                repository.full_name(), snapshots.size(), root.string(), repository.full_name(),
+                first_names(snapshots));
         commit = snapshots[0];
         resolved.warning = fmt::format("{} has no refs/main: using its only snapshot, {}", folder.string(), commit);
     }
     resolved.directory = folder / "snapshots" / commit;
     if (!path_exists(resolved.directory / "config.json")) {
         const auto blobs = entries(folder / "blobs");
-        const auto unfinished = std::ranges::count_if(blobs, [](const std::string& name) { return name.ends_with(".incomplete"); });
-        return not_found("Model '{}' is incomplete: {} has no config.json{}. Get it with: {}", repository.full_name(), resolved.directory.string(),
-                         unfinished == 0 ? "" : fmt::format(", {} files are not downloaded to the end", unfinished), repository.command());
+        const auto unfinished =
+            std::ranges::count_if(blobs, [](const std::string& name) { return name.ends_with(".incomplete"); });
+        return not_found("Model '{}' is incomplete: {} has no config.json{}. Get it with: {}", repository.full_name(),
+                         resolved.directory.string(),
+                         unfinished == 0 ? "" : fmt::format(", {} files are not downloaded to the end", unfinished),
+                         repository.command());
     }
     return resolved;
 }
@@ -189,13 +208,14 @@ Result<ResolvedModel> find_cached(const Repository& repository, const fs::path& 
 }  // namespace
 
 Result<ResolvedModel> resolve_model(std::string_view model, const ResolveOptions& options) {
-    if (!model.empty() && directory_exists(model)) return ResolvedModel{.directory = fs::path(model), .name = std::string(model)};
+    if (!model.empty() && directory_exists(model))
+        return ResolvedModel{.directory = fs::path(model), .name = std::string(model)};
     if (model.empty() || model == "nano") return find_bundled(options);
     const fs::path root = cache_root(options);
     const auto repository = parse_repository(model);
     if (!repository)
-        return not_found("Model {} is neither a directory nor a repository name (org/name or org/name@revision){}", in_quotes(model),
-                         nearest_cached(root, model));
+        return not_found("Model {} is neither a directory nor a repository name (org/name or org/name@revision){}",
+                         in_quotes(model), nearest_cached(root, model));
     GLM5_ASSIGN_OR_RETURN(ResolvedModel resolved, find_cached(*repository, root));
     resolved.name = repository->full_name();
     return resolved;

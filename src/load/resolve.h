@@ -1,4 +1,5 @@
-// Model argument → directory: a path, the bundled checkpoint, or a repository in the Hugging Face cache. Never downloads.
+// Model argument → directory: a path, the bundled checkpoint, or a repository in the Hugging Face cache. Never
+// downloads.
 #pragma once
 
 #include <filesystem>

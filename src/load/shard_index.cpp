@@ -12,7 +12,8 @@ namespace {
 constexpr size_t kMaxFiles = 10'000;
 
 bool is_plain_shard_name(std::string_view name) {
-    return name.ends_with(".safetensors") && !name.starts_with(".") && name.find_first_of(std::string_view("/\\\0", 3)) == name.npos;
+    return name.ends_with(".safetensors") && !name.starts_with(".") &&
+           name.find_first_of(std::string_view("/\\\0", 3)) == name.npos;
 }
 
 }  // namespace
@@ -25,16 +26,20 @@ Result<ShardIndex> parse_shard_index(std::string_view text) {
 
     ShardIndex index;
     for (const auto& [name, file] : map->as_object()) {
-        if (!file.is_string()) return invalid_argument("weight_map: tensor {}: expected a file name, found a JSON {}", in_quotes(name), file.type_name());
+        if (!file.is_string())
+            return invalid_argument("weight_map: tensor {}: expected a file name, found a JSON {}", in_quotes(name),
+                                    file.type_name());
         if (!is_plain_shard_name(file.as_string()))
-            return invalid_argument("weight_map: tensor {}: {} is not the name of a .safetensors file in this directory", in_quotes(name),
-                                    in_quotes(file.as_string()));
+            return invalid_argument(
+                "weight_map: tensor {}: {} is not the name of a .safetensors file in this directory", in_quotes(name),
+                in_quotes(file.as_string()));
         index.files.push_back(file.as_string());
     }
     std::ranges::sort(index.files);
     index.files.erase(std::unique(index.files.begin(), index.files.end()), index.files.end());
     if (index.files.empty()) return invalid_argument("weight_map: lists no tensors");
-    if (index.files.size() > kMaxFiles) return invalid_argument("weight_map: {} files; at most {} are read", index.files.size(), kMaxFiles);
+    if (index.files.size() > kMaxFiles)
+        return invalid_argument("weight_map: {} files; at most {} are read", index.files.size(), kMaxFiles);
     for (const auto& [name, file] : map->as_object())
         index.file_of.emplace(name, std::ranges::lower_bound(index.files, file.as_string()) - index.files.begin());
     return index;

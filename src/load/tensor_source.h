@@ -33,7 +33,8 @@ public:
     // In the order of the files, then of the bytes.
     virtual std::span<const TensorInfo> tensors() const = 0;
 
-    // Fills `out` with the tensor's bytes from `offset_bytes` on. A disk that fails is an io_error that names the tensor.
+    // Fills `out` with the tensor's bytes from `offset_bytes` on. A disk that fails is an io_error that names the
+    // tensor.
     virtual Status read(const TensorInfo& tensor, uint64_t offset_bytes, std::span<std::byte> out) const = 0;
 };
 

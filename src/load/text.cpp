@@ -31,8 +31,12 @@ std::string first_names(std::span<const std::string> names) {
     return text;
 }
 
-std::string shape_text(std::span<const int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(std::span<const int64_t> shape) {
+    return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
-std::string error_text(int error_number) { return std::generic_category().message(error_number); }
+std::string error_text(int error_number) {
+    return std::generic_category().message(error_number);
+}
 
 }  // namespace glm5::load

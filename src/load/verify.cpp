@@ -53,11 +53,11 @@ Status Checkpoint::check_parameter(const config::Parameter& parameter, std::vect
             continue;
         }
         if (std::ranges::find(expected.accepted, tensor->dtype) == expected.accepted.end())
-            return invalid_argument("tensor {}: expected {}, found {}", in_quotes(expected.name), dtype_names(expected.accepted),
-                                    dtype_name(tensor->dtype));
+            return invalid_argument("tensor {}: expected {}, found {}", in_quotes(expected.name),
+                                    dtype_names(expected.accepted), dtype_name(tensor->dtype));
         if (tensor->shape != expected.shape)
-            return invalid_argument("tensor {}: expected shape {}, found {}", in_quotes(expected.name), shape_text(expected.shape),
-                                    shape_text(tensor->shape));
+            return invalid_argument("tensor {}: expected shape {}, found {}", in_quotes(expected.name),
+                                    shape_text(expected.shape), shape_text(tensor->shape));
     }
     return {};
 }
@@ -86,10 +86,11 @@ void Checkpoint::warn_of_unused(const std::unordered_set<std::string>& used) {
     std::vector<std::string> listed(listed_only_.begin(), listed_only_.end());
     std::ranges::sort(listed);
     for (const std::string& name : listed) classify(name);
-    if (!unknown.empty()) warn(fmt::format("{} unknown tensors are not loaded: {}", unknown.size(), first_names(unknown)));
+    if (!unknown.empty())
+        warn(fmt::format("{} unknown tensors are not loaded: {}", unknown.size(), first_names(unknown)));
     if (!indexers.empty())
-        warn(fmt::format("{} indexer tensors of layers that share an indexer by config.json are not loaded: {}", indexers.size(),
-                         first_names(indexers)));
+        warn(fmt::format("{} indexer tensors of layers that share an indexer by config.json are not loaded: {}",
+                         indexers.size(), first_names(indexers)));
 }
 
 }  // namespace glm5::load

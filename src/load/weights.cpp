@@ -9,10 +9,12 @@
 namespace glm5::load {
 namespace {
 
-constexpr int64_t kBlock = 128;              // rows and columns that share an FP8 scale
-constexpr int64_t kChunkBytes = 4 << 20;     // whole rows read at once when only some columns are kept
+constexpr int64_t kBlock = 128;           // rows and columns that share an FP8 scale
+constexpr int64_t kChunkBytes = 4 << 20;  // whole rows read at once when only some columns are kept
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
 
 int element_bytes(ops::WeightFormat format) {
     switch (format) {
@@ -23,35 +25,42 @@ int element_bytes(ops::WeightFormat format) {
     return 0;
 }
 
-Result<const TensorInfo*> find_tensor(const TensorSource& source, const std::string& name, std::span<const int64_t> shape) {
+Result<const TensorInfo*> find_tensor(const TensorSource& source, const std::string& name,
+                                      std::span<const int64_t> shape) {
     const TensorInfo* tensor = source.find(name);
     if (!tensor) return not_found("tensor {} is missing", in_quotes(name));
     if (!std::ranges::equal(tensor->shape, shape))
-        return invalid_argument("tensor {}: expected shape {}, found {}", in_quotes(name), shape_text(shape), shape_text(tensor->shape));
+        return invalid_argument("tensor {}: expected shape {}, found {}", in_quotes(name), shape_text(shape),
+                                shape_text(tensor->shape));
     return tensor;
 }
 
 Status wrong_dtype(const TensorInfo& tensor, std::string_view expected) {
-    return invalid_argument("tensor {}: expected {}, found {}", in_quotes(tensor.name), expected, dtype_name(tensor.dtype));
+    return invalid_argument("tensor {}: expected {}, found {}", in_quotes(tensor.name), expected,
+                            dtype_name(tensor.dtype));
 }
 
 Range resolved(Range range, int64_t size) {
     if (range.end < 0) range.end = size;
-    GLM5_CHECK(0 <= range.begin && range.begin <= range.end && range.end <= size, "[{}, {}) of {}", range.begin, range.end, size);
+    GLM5_CHECK(0 <= range.begin && range.begin <= range.end && range.end <= size, "[{}, {}) of {}", range.begin,
+               range.end, size);
     return range;
 }
 
 // The bytes of rows × columns of a row-major tensor with `row_elements` in a row, into `out`.
-Status read_part(const TensorSource& source, const TensorInfo& tensor, int64_t row_elements, Range rows, Range columns, std::byte* out) {
+Status read_part(const TensorSource& source, const TensorInfo& tensor, int64_t row_elements, Range rows, Range columns,
+                 std::byte* out) {
     const int64_t element = dtype_bytes(tensor.dtype), row_bytes = row_elements * element;
     const int64_t num_rows = rows.end - rows.begin, kept_bytes = (columns.end - columns.begin) * element;
     if (kept_bytes == row_bytes)
-        return source.read(tensor, static_cast<uint64_t>(rows.begin * row_bytes), {out, static_cast<size_t>(num_rows * row_bytes)});
+        return source.read(tensor, static_cast<uint64_t>(rows.begin * row_bytes),
+                           {out, static_cast<size_t>(num_rows * row_bytes)});
     const int64_t chunk_rows = std::clamp<int64_t>(kChunkBytes / row_bytes, 1, std::max<int64_t>(num_rows, 1));
     std::vector<std::byte> chunk(static_cast<size_t>(chunk_rows * row_bytes));
     for (int64_t row = rows.begin; row < rows.end; row += chunk_rows) {
         const int64_t count = std::min(chunk_rows, rows.end - row);
-        GLM5_RETURN_IF_ERROR(source.read(tensor, static_cast<uint64_t>(row * row_bytes), {chunk.data(), static_cast<size_t>(count * row_bytes)}));
+        GLM5_RETURN_IF_ERROR(source.read(tensor, static_cast<uint64_t>(row * row_bytes),
+                                         {chunk.data(), static_cast<size_t>(count * row_bytes)}));
         for (int64_t i = 0; i < count; ++i, out += kept_bytes)
             std::memcpy(out, chunk.data() + i * row_bytes + columns.begin * element, static_cast<size_t>(kept_bytes));
     }
@@ -65,17 +74,20 @@ uint16_t half_word(const std::byte* bytes, size_t index) {
 }
 
 // The scales of the blocks that rows × columns touch.
-Status read_scales(const TensorSource& source, const std::string& name, int64_t out_features, int64_t in_features, Range rows,
-                   Range columns, HostMatrix& matrix) {
+Status read_scales(const TensorSource& source, const std::string& name, int64_t out_features, int64_t in_features,
+                   Range rows, Range columns, HostMatrix& matrix) {
     if (rows.begin % kBlock != 0 || columns.begin % kBlock != 0)
-        return unsupported("tensor {}: FP8 blocks of {} cannot be cut at row {}, column {}", in_quotes(name), kBlock, rows.begin, columns.begin);
+        return unsupported("tensor {}: FP8 blocks of {} cannot be cut at row {}, column {}", in_quotes(name), kBlock,
+                           rows.begin, columns.begin);
     const int64_t shape[] = {ceil_div(out_features, kBlock), ceil_div(in_features, kBlock)};
     GLM5_ASSIGN_OR_RETURN(const TensorInfo* scales, find_tensor(source, name + ".weight_scale_inv", shape));
     if (scales->dtype != DType::f32) return wrong_dtype(*scales, "F32");
     const Range block_rows = {rows.begin / kBlock, ceil_div(rows.end, kBlock)};
     const Range block_columns = {columns.begin / kBlock, ceil_div(columns.end, kBlock)};
-    matrix.scales.resize(static_cast<size_t>((block_rows.end - block_rows.begin) * (block_columns.end - block_columns.begin)));
-    return read_part(source, *scales, shape[1], block_rows, block_columns, reinterpret_cast<std::byte*>(matrix.scales.data()));
+    matrix.scales.resize(
+        static_cast<size_t>((block_rows.end - block_rows.begin) * (block_columns.end - block_columns.begin)));
+    return read_part(source, *scales, shape[1], block_rows, block_columns,
+                     reinterpret_cast<std::byte*>(matrix.scales.data()));
 }
 
 // F16 has no format of its own: its values are exact in f32.
@@ -91,10 +103,12 @@ void widen_f16(HostMatrix& matrix) {
 
 }  // namespace
 
-int64_t HostMatrix::weight_bytes() const { return out_features * in_features * element_bytes(format); }
+int64_t HostMatrix::weight_bytes() const {
+    return out_features * in_features * element_bytes(format);
+}
 
-Result<HostMatrix> read_matrix(const TensorSource& source, std::string_view base_name, int64_t out_features, int64_t in_features,
-                               Range rows, Range columns) {
+Result<HostMatrix> read_matrix(const TensorSource& source, std::string_view base_name, int64_t out_features,
+                               int64_t in_features, Range rows, Range columns) {
     const std::string name(base_name);
     if (source.find(name + ".weight_scale_2"))
         return unsupported("tensor {}: NVFP4 weights need the CUDA backend", in_quotes(name + ".weight"));
@@ -105,7 +119,8 @@ Result<HostMatrix> read_matrix(const TensorSource& source, std::string_view base
 
     HostMatrix matrix = {.out_features = rows.end - rows.begin, .in_features = columns.end - columns.begin};
     switch (weight->dtype) {
-        case DType::f32: case DType::f16: matrix.format = ops::WeightFormat::f32; break;
+        case DType::f32:
+        case DType::f16: matrix.format = ops::WeightFormat::f32; break;
         case DType::bf16: matrix.format = ops::WeightFormat::bf16; break;
         case DType::f8_e4m3: matrix.format = ops::WeightFormat::fp8_block128; break;
         default: return wrong_dtype(*weight, "BF16, F32, F16 or F8_E4M3");

@@ -21,7 +21,9 @@ inline json::Value read_json(const std::string& path_in_source) {
     return value.ok() ? *std::move(value) : json::Value();
 }
 
-inline json::Value read_config_file(const std::string& name) { return read_json("tests/fixtures/configs/" + name + ".json"); }
+inline json::Value read_config_file(const std::string& name) {
+    return read_json("tests/fixtures/configs/" + name + ".json");
+}
 
 inline Result<Config> parse_config(const json::Value& config) {
     std::vector<std::string> warnings;

@@ -21,8 +21,10 @@ json::Value changed(const std::string& key, const std::string& value, const std:
     const size_t dot = key.find('.');
     if (dot != std::string::npos) object = &object->find(key.substr(0, dot))->as_object();
     const std::string last = dot == std::string::npos ? key : key.substr(dot + 1);
-    if (value.empty()) object->erase(last);
-    else object->set(last, *json::parse(value));
+    if (value.empty())
+        object->erase(last);
+    else
+        object->set(last, *json::parse(value));
     return config;
 }
 
@@ -31,7 +33,9 @@ std::string error_of(const json::Value& config) {
     return parsed.ok() ? "no error" : parsed.status().message();
 }
 
-std::string error_with(const std::string& key, const std::string& value) { return error_of(changed(key, value)); }
+std::string error_with(const std::string& key, const std::string& value) {
+    return error_of(changed(key, value));
+}
 
 std::vector<int> full_layers(const Config& config) {
     std::vector<int> layers;
@@ -112,9 +116,10 @@ TEST(Config, ReadsTheSmallCheckpoints) {
 }
 
 TEST(Config, RefusesOtherArchitectures) {
-    EXPECT_EQ(error_of(read_config_file("glm-5.3-flash_config")),
-              "config.json: model_type \"glm5_next\" (GLM-5.3-Flash) is a different architecture (hybrid linear attention, "
-              "multimodal); this server runs glm_moe_dsa: GLM-5, 5.1, 5.2, 5.3");
+    EXPECT_EQ(
+        error_of(read_config_file("glm-5.3-flash_config")),
+        "config.json: model_type \"glm5_next\" (GLM-5.3-Flash) is a different architecture (hybrid linear attention, "
+        "multimodal); this server runs glm_moe_dsa: GLM-5, 5.1, 5.2, 5.3");
     EXPECT_EQ(error_with("model_type", "\"llama\""),
               "config.json: model_type \"llama\" is not supported; this server runs glm_moe_dsa: GLM-5, 5.1, 5.2, 5.3");
     EXPECT_EQ(error_with("model_type", ""), "config.json: model_type: missing; expected \"glm_moe_dsa\"");
@@ -132,21 +137,30 @@ TEST(Config, RefusesWhatIsNotSupported) {
         {"mlp_bias", "true", "config.json: mlp_bias: true is not supported; supported: false"},
         {"tie_word_embeddings", "true", "config.json: tie_word_embeddings: true is not supported; supported: false"},
         {"dtype", "\"float16\"", "config.json: dtype: \"float16\" is not supported; supported: \"bfloat16\""},
-        {"torch_dtype", "\"float32\"", "config.json: torch_dtype: \"float32\" is not supported; supported: \"bfloat16\""},
-        {"q_lora_rank", "null", "config.json: q_lora_rank: null is not supported; supported: a rank (this model has no plain q_proj)"},
-        {"num_key_value_heads", "8", "config.json: num_key_value_heads: 8 is not supported; supported: 64 (num_attention_heads)"},
-        {"qk_head_dim", "192", "config.json: qk_head_dim: expected 256 (qk_nope_head_dim + qk_rope_head_dim), found 192"},
+        {"torch_dtype", "\"float32\"",
+         "config.json: torch_dtype: \"float32\" is not supported; supported: \"bfloat16\""},
+        {"q_lora_rank", "null",
+         "config.json: q_lora_rank: null is not supported; supported: a rank (this model has no plain q_proj)"},
+        {"num_key_value_heads", "8",
+         "config.json: num_key_value_heads: 8 is not supported; supported: 64 (num_attention_heads)"},
+        {"qk_head_dim", "192",
+         "config.json: qk_head_dim: expected 256 (qk_nope_head_dim + qk_rope_head_dim), found 192"},
         {"n_group", "8", "config.json: n_group: 8 is not supported; supported: 1"},
         {"topk_group", "4", "config.json: topk_group: 4 is not supported; supported: 1"},
-        {"scoring_func", "\"softmax\"", "config.json: scoring_func: \"softmax\" is not supported; supported: \"sigmoid\""},
+        {"scoring_func", "\"softmax\"",
+         "config.json: scoring_func: \"softmax\" is not supported; supported: \"sigmoid\""},
         {"topk_method", "\"greedy\"", "config.json: topk_method: \"greedy\" is not supported; supported: \"noaux_tc\""},
-        {"moe_router_dtype", "\"bfloat16\"", "config.json: moe_router_dtype: \"bfloat16\" is not supported; supported: \"float32\""},
+        {"moe_router_dtype", "\"bfloat16\"",
+         "config.json: moe_router_dtype: \"bfloat16\" is not supported; supported: \"float32\""},
         {"moe_layer_freq", "2", "config.json: moe_layer_freq: 2 is not supported; supported: 1"},
         {"rope_interleave", "false", "config.json: rope_interleave: false is not supported; supported: true"},
-        {"indexer_rope_interleave", "false", "config.json: indexer_rope_interleave: false is not supported; supported: true"},
-        {"num_nextn_predict_layers", "2", "config.json: num_nextn_predict_layers: expected an integer from 0 to 1, found 2"},
+        {"indexer_rope_interleave", "false",
+         "config.json: indexer_rope_interleave: false is not supported; supported: true"},
+        {"num_nextn_predict_layers", "2",
+         "config.json: num_nextn_predict_layers: expected an integer from 0 to 1, found 2"},
         {"layer_types", "[\"full_attention\"]",
-         "config.json: layer_types: [\"full_attention\"] is not supported; supported: 78 times \"deepseek_sparse_attention\""},
+         "config.json: layer_types: [\"full_attention\"] is not supported; supported: 78 times "
+         "\"deepseek_sparse_attention\""},
         {"num_experts", "128", "config.json: num_experts: expected 256 (n_routed_experts), found 128"},
     };
     for (const auto& each : cases) EXPECT_EQ(error_with(each.key, each.value), each.error);
@@ -155,8 +169,10 @@ TEST(Config, RefusesWhatIsNotSupported) {
 TEST(Config, RefusesInsaneSizes) {
     const auto expect_integer = [](const char* key, const char* most) {
         for (const char* value : {"0", "-1", "1.5", "1e+99", "99999999999999999999", "\"64\"", "[]", "true"})
-            EXPECT_EQ(error_with(key, value), fmt::format("config.json: {}: expected an integer from 1 to {}, found {}", key, most, value));
-        EXPECT_EQ(error_with(key, ""), fmt::format("config.json: {}: missing; expected an integer from 1 to {}", key, most));
+            EXPECT_EQ(error_with(key, value),
+                      fmt::format("config.json: {}: expected an integer from 1 to {}, found {}", key, most, value));
+        EXPECT_EQ(error_with(key, ""),
+                  fmt::format("config.json: {}: missing; expected an integer from 1 to {}", key, most));
     };
     expect_integer("vocab_size", "16777216");
     expect_integer("hidden_size", "65536");
@@ -170,25 +186,33 @@ TEST(Config, RefusesInsaneSizes) {
     expect_integer("max_position_embeddings", "16777216");
     EXPECT_EQ(error_with("hidden_size", "9223372036854775807"),
               "config.json: hidden_size: expected an integer from 1 to 65536, found 9223372036854775807");
-    EXPECT_EQ(error_of(changed("qk_rope_head_dim", "63")), "config.json: qk_rope_head_dim: expected an even number, found 63");
-    EXPECT_EQ(error_with("index_head_dim", "32"), "config.json: index_head_dim: expected at least 64 (qk_rope_head_dim), found 32");
-    EXPECT_EQ(error_with("n_routed_experts", "4096"), "config.json: num_hidden_layers × n_routed_experts is 319488; supported: at most 65536");
-    EXPECT_EQ(error_with("rms_norm_eps", "0"), "config.json: rms_norm_eps: expected a number above 0, at most 1, found 0");
-    EXPECT_EQ(error_with("rms_norm_eps", "1e400"), "config.json: rms_norm_eps: expected a number above 0, at most 1, found 1e400");
+    EXPECT_EQ(error_of(changed("qk_rope_head_dim", "63")),
+              "config.json: qk_rope_head_dim: expected an even number, found 63");
+    EXPECT_EQ(error_with("index_head_dim", "32"),
+              "config.json: index_head_dim: expected at least 64 (qk_rope_head_dim), found 32");
+    EXPECT_EQ(error_with("n_routed_experts", "4096"),
+              "config.json: num_hidden_layers × n_routed_experts is 319488; supported: at most 65536");
+    EXPECT_EQ(error_with("rms_norm_eps", "0"),
+              "config.json: rms_norm_eps: expected a number above 0, at most 1, found 0");
+    EXPECT_EQ(error_with("rms_norm_eps", "1e400"),
+              "config.json: rms_norm_eps: expected a number above 0, at most 1, found 1e400");
     EXPECT_EQ(error_with("norm_topk_prob", "1"), "config.json: norm_topk_prob: expected true or false, found 1");
 }
 
 TEST(Config, RopeNeedsATheta) {
-    EXPECT_EQ(error_with("rope_parameters", ""), "config.json: rope_parameters.rope_theta: missing; expected the base of the rotary embedding");
+    EXPECT_EQ(error_with("rope_parameters", ""),
+              "config.json: rope_parameters.rope_theta: missing; expected the base of the rotary embedding");
     EXPECT_EQ(error_with("rope_parameters.rope_theta", ""),
               "config.json: rope_parameters.rope_theta: missing; expected the base of the rotary embedding");
     EXPECT_EQ(error_with("rope_parameters.rope_type", "\"yarn\""),
               "config.json: rope_parameters: rope_type: \"yarn\" is not supported; supported: \"default\"");
     EXPECT_EQ(error_with("rope_parameters.factor", "4.0"),
-              "config.json: rope_parameters: factor: 4.0 is not supported; supported: no such key (rope_type \"default\" without factors)");
+              "config.json: rope_parameters: factor: 4.0 is not supported; supported: no such key (rope_type "
+              "\"default\" without factors)");
     EXPECT_EQ(error_with("rope_scaling", R"({"type": "linear", "factor": 2})"),
               "config.json: rope_scaling: type: \"linear\" is not supported; supported: \"default\"");
-    EXPECT_EQ(error_with("rope_theta", "10000"), "config.json: rope_theta: 10000 differs from rope_parameters.rope_theta 8000000");
+    EXPECT_EQ(error_with("rope_theta", "10000"),
+              "config.json: rope_theta: 10000 differs from rope_parameters.rope_theta 8000000");
 
     json::Value older = changed("rope_parameters", "");
     older.as_object().set("rope_theta", 500000.0);
@@ -225,14 +249,18 @@ TEST(Config, IndexerLayersByEachRule) {
 }
 
 TEST(Config, RefusesBadLayerLists) {
-    EXPECT_EQ(error_with("indexer_types", "[\"full\"]"), "config.json: indexer_types: expected 78 entries (num_hidden_layers), found 1");
-    EXPECT_EQ(error_with("indexer_types", "\"full\""), "config.json: indexer_types: expected a list of strings, found \"full\"");
-    EXPECT_EQ(error_with("mlp_layer_types", "[]"), "config.json: mlp_layer_types: expected 78 entries (num_hidden_layers), found 0");
+    EXPECT_EQ(error_with("indexer_types", "[\"full\"]"),
+              "config.json: indexer_types: expected 78 entries (num_hidden_layers), found 1");
+    EXPECT_EQ(error_with("indexer_types", "\"full\""),
+              "config.json: indexer_types: expected a list of strings, found \"full\"");
+    EXPECT_EQ(error_with("mlp_layer_types", "[]"),
+              "config.json: mlp_layer_types: expected 78 entries (num_hidden_layers), found 0");
     json::Value config = read_config_file("glm-5.2_config");
     config.as_object().find("indexer_types")->as_array()[0] = "shared";
     EXPECT_EQ(error_of(config), "config.json: layer 0 shares an indexer, but there is no layer below it");
     config.as_object().find("indexer_types")->as_array()[5] = "half";
-    EXPECT_EQ(error_of(config), "config.json: indexer_types[5]: \"half\" is not supported; supported: \"full\", \"shared\"");
+    EXPECT_EQ(error_of(config),
+              "config.json: indexer_types[5]: \"half\" is not supported; supported: \"full\", \"shared\"");
     config.as_object().find("indexer_types")->as_array()[5] = 7;
     EXPECT_EQ(error_of(config), "config.json: indexer_types: expected a list of strings, found 7");
     EXPECT_EQ(error_of(changed("first_k_dense_replace", "79", "glm-5_config")),
@@ -244,19 +272,24 @@ TEST(Config, ChecksQuantization) {
         return error_of(changed(std::string("quantization_config.") + key, value, "glm-5.2-fp8_config"));
     };
     const std::string place = "config.json: quantization_config: ";
-    EXPECT_EQ(fp8_error("quant_method", "\"awq\""), place + "quant_method: \"awq\" is not supported; supported: \"fp8\", \"modelopt\"");
+    EXPECT_EQ(fp8_error("quant_method", "\"awq\""),
+              place + "quant_method: \"awq\" is not supported; supported: \"fp8\", \"modelopt\"");
     EXPECT_EQ(fp8_error("quant_method", ""), place + "quant_method: missing; expected \"fp8\" or \"modelopt\"");
     EXPECT_EQ(fp8_error("fmt", "\"e5m2\""), place + "fmt: \"e5m2\" is not supported; supported: \"e4m3\"");
-    EXPECT_EQ(fp8_error("activation_scheme", "\"static\""), place + "activation_scheme: \"static\" is not supported; supported: \"dynamic\"");
-    EXPECT_EQ(fp8_error("weight_block_size", "[64, 64]"), place + "weight_block_size: [64, 64] is not supported; supported: [128, 128]");
+    EXPECT_EQ(fp8_error("activation_scheme", "\"static\""),
+              place + "activation_scheme: \"static\" is not supported; supported: \"dynamic\"");
+    EXPECT_EQ(fp8_error("weight_block_size", "[64, 64]"),
+              place + "weight_block_size: [64, 64] is not supported; supported: [128, 128]");
     EXPECT_EQ(fp8_error("weight_block_size", ""), place + "weight_block_size: missing; expected [128, 128]");
-    EXPECT_EQ(fp8_error("scale_fmt", "\"ue8m0\""), place + "scale_fmt: \"ue8m0\" is not supported; supported: no such key (F32 scales)");
+    EXPECT_EQ(fp8_error("scale_fmt", "\"ue8m0\""),
+              place + "scale_fmt: \"ue8m0\" is not supported; supported: no such key (F32 scales)");
     const auto fp4_error = [](const char* key, const char* value) {
         return error_of(changed(std::string("quantization_config.") + key, value, "glm-5.2-nvfp4_config"));
     };
     EXPECT_EQ(fp4_error("quant_algo", "\"FP8\""), place + "quant_algo: \"FP8\" is not supported; supported: \"NVFP4\"");
-    EXPECT_EQ(fp4_error("config_groups", R"({"group_0": {"weights": {"num_bits": 4, "type": "float", "group_size": 32}}})"),
-              place + "config_groups.group_0.weights: group_size: 32 is not supported; supported: 16");
+    EXPECT_EQ(
+        fp4_error("config_groups", R"({"group_0": {"weights": {"num_bits": 4, "type": "float", "group_size": 32}}})"),
+        place + "config_groups.group_0.weights: group_size: 32 is not supported; supported: 16");
 }
 
 TEST(Config, ReadsTheModelOptFile) {
@@ -270,7 +303,8 @@ TEST(Config, ReadsTheModelOptFile) {
     EXPECT_EQ(config.status().message(), "hf_quant_config.json says NVFP4, quantization_config of config.json fp8");
     const json::Value wrong = *json::parse(R"({"quantization": {"quant_algo": "W4A8"}})");
     config = Config::parse(read_config_file("glm-5.2_config"), nullptr, &wrong, warnings);
-    EXPECT_EQ(config.status().message(), "hf_quant_config.json: quantization: quant_algo: \"W4A8\" is not supported; supported: \"NVFP4\"");
+    EXPECT_EQ(config.status().message(),
+              "hf_quant_config.json: quantization: quant_algo: \"W4A8\" is not supported; supported: \"NVFP4\"");
 }
 
 TEST(Config, EosAndGenerationDefaults) {
@@ -287,13 +321,18 @@ TEST(Config, EosAndGenerationDefaults) {
         const json::Value value = *json::parse(text);
         return Config::parse(read_config_file("glm-5.2_config"), &value, nullptr, warnings).status().message();
     };
-    EXPECT_EQ(generation_error(R"({"top_p": 1.5})"), "generation_config.json: top_p: expected a number above 0, at most 1, found 1.5");
-    EXPECT_EQ(generation_error(R"({"temperature": -1})"), "generation_config.json: temperature: expected a number from 0 to 100, found -1");
+    EXPECT_EQ(generation_error(R"({"top_p": 1.5})"),
+              "generation_config.json: top_p: expected a number above 0, at most 1, found 1.5");
+    EXPECT_EQ(generation_error(R"({"temperature": -1})"),
+              "generation_config.json: temperature: expected a number from 0 to 100, found -1");
     EXPECT_EQ(generation_error(R"({"eos_token_id": [1, -1]})"),
-              "generation_config.json: eos_token_id: expected a token id below 154880 (vocab_size), or a list of them, found -1");
-    EXPECT_EQ(error_with("eos_token_id", "154880"),
-              "config.json: eos_token_id: expected a token id below 154880 (vocab_size), or a list of them, found 154880");
-    EXPECT_EQ(error_with("eos_token_id", ""), "config.json: eos_token_id: missing; expected a token id or a list of them");
+              "generation_config.json: eos_token_id: expected a token id below 154880 (vocab_size), or a list of them, "
+              "found -1");
+    EXPECT_EQ(
+        error_with("eos_token_id", "154880"),
+        "config.json: eos_token_id: expected a token id below 154880 (vocab_size), or a list of them, found 154880");
+    EXPECT_EQ(error_with("eos_token_id", ""),
+              "config.json: eos_token_id: missing; expected a token id or a list of them");
 }
 
 TEST(Config, WarnsOncePerUnknownKey) {
@@ -302,7 +341,8 @@ TEST(Config, WarnsOncePerUnknownKey) {
     file.as_object().set("mhc", true);
     std::vector<std::string> warnings;
     ASSERT_TRUE(Config::parse(file, nullptr, nullptr, warnings).ok());
-    EXPECT_THAT(warnings, ElementsAre("config.json: unknown key \"swiglu_limit\" is ignored", "config.json: unknown key \"mhc\" is ignored"));
+    EXPECT_THAT(warnings, ElementsAre("config.json: unknown key \"swiglu_limit\" is ignored",
+                                      "config.json: unknown key \"mhc\" is ignored"));
     for (int i = 0; i < 100; ++i) file.as_object().set(fmt::format("key{}", i), i);
     warnings.clear();
     ASSERT_TRUE(Config::parse(file, nullptr, nullptr, warnings).ok());

@@ -35,7 +35,8 @@ TEST(Inventory, EqualsThePublishedCheckpoints) {
             std::vector<std::string> lines;
             int64_t bytes = 0;
             for (const Parameter& parameter : all) {
-                for (const ExpectedTensor& tensor : expected_tensors(parameter, published_form(parameter, quantization))) {
+                for (const ExpectedTensor& tensor :
+                     expected_tensors(parameter, published_form(parameter, quantization))) {
                     lines.push_back(line_of(tensor));
                     bytes += tensor.bytes();
                     EXPECT_NE(std::ranges::find(tensor.accepted, tensor.published), tensor.accepted.end());
@@ -58,7 +59,8 @@ TEST(Inventory, EqualsTheIndexOfNano) {
     const json::Value index = read_json("models/glm5-nano/model.safetensors.index.json");
     for (const auto& [name, shard] : index.find("weight_map")->as_object()) listed.insert(name);
     for (const Parameter& parameter : parameters(*config))
-        for (const ExpectedTensor& tensor : expected_tensors(parameter, published_form(parameter, config->quantization)))
+        for (const ExpectedTensor& tensor :
+             expected_tensors(parameter, published_form(parameter, config->quantization)))
             expected.insert(tensor.name);
     EXPECT_EQ(listed, expected);
 }

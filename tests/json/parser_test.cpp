@@ -21,7 +21,9 @@ std::string error_of(std::string_view text, const ParseOptions& options = {}) {
     return value.ok() ? "no error" : value.status().message();
 }
 
-std::string nested(int depth) { return std::string(depth, '[') + std::string(depth, ']'); }
+std::string nested(int depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+}
 
 TEST(JsonParser, KeepsKeyOrderAndNumberText) {
     const Value value = must_parse(R"({"z": 1.50, "a": 100000000000000000000000, "m": {"y": -0, "x": 1E5}})");
@@ -48,14 +50,36 @@ TEST(JsonParser, ErrorsNameThePlace) {
     EXPECT_EQ(error_of(""), "line 1, column 1: the text ends inside a value");
     EXPECT_EQ(error_of("1 2"), "line 1, column 3: text follows the value");
     EXPECT_EQ(error_of(nested(129)), "line 1, column 129: more than 128 arrays and objects inside one another");
-    EXPECT_EQ(error_of(nested(4), {.max_depth = 3}), "line 1, column 4: more than 3 arrays and objects inside one another");
+    EXPECT_EQ(error_of(nested(4), {.max_depth = 3}),
+              "line 1, column 4: more than 3 arrays and objects inside one another");
     EXPECT_EQ(error_of(nested(128)), "no error");
     EXPECT_EQ(error_of("[1e99999999999]"), "line 1, column 13: exponent overflow");
 }
 
 TEST(JsonParser, RefusesWhatIsNotJson) {
-    for (const char* text : {"nan", "NaN", "Infinity", "-", "01", "1.", ".5", "+1", "0x10", "1e", "'a'", "\"\t\"", "\"\\x\"",
-                             "\"\\u12\"", "[1,]", "{\"a\":1,}", "{a:1}", "{\"a\"}", "tru", "// c\n1", "[1]]", "\xef\xbb\xbf" "1"})
+    for (const char* text : {"nan",
+                             "NaN",
+                             "Infinity",
+                             "-",
+                             "01",
+                             "1.",
+                             ".5",
+                             "+1",
+                             "0x10",
+                             "1e",
+                             "'a'",
+                             "\"\t\"",
+                             "\"\\x\"",
+                             "\"\\u12\"",
+                             "[1,]",
+                             "{\"a\":1,}",
+                             "{a:1}",
+                             "{\"a\"}",
+                             "tru",
+                             "// c\n1",
+                             "[1]]",
+                             "\xef\xbb\xbf"
+                             "1"})
         EXPECT_NE(error_of(text), "no error") << text;
 }
 
@@ -75,6 +99,14 @@ TEST(JsonParser, DuplicateKeys) {
     const Value value = must_parse(many + "}");
     EXPECT_EQ(value.as_object().size(), 100000u);
     EXPECT_EQ(*value.find("k7")->to_int64(), 100007);
+}
+
+TEST(JsonParser, BoundsTheNumberOfValues) {
+    EXPECT_EQ(error_of("[1, {\"a\": 2}]", {.max_values = 4}), "no error");
+    EXPECT_EQ(error_of("[1, {\"a\": 2}]", {.max_values = 3}), "line 1, column 13: more than 3 values");
+    std::string many = "[0";
+    for (int i = 0; i < 5'000'000; ++i) many += ",0";
+    EXPECT_EQ(error_of(many + "]"), "line 1, column 8000003: more than 4000000 values");
 }
 
 TEST(JsonParser, DeepValuesAreComparedCopiedAndWritten) {

@@ -17,7 +17,8 @@ TEST(JsonWriter, WritesWhatPythonWrites) {
     int cases = 0;
     for (std::string text; std::getline(file, text); ++cases) {
         std::string plain, ascii, compact, pretty;
-        ASSERT_TRUE(std::getline(file, plain) && std::getline(file, ascii) && std::getline(file, compact) && std::getline(file, pretty));
+        ASSERT_TRUE(std::getline(file, plain) && std::getline(file, ascii) && std::getline(file, compact) &&
+                    std::getline(file, pretty));
         std::replace(pretty.begin(), pretty.end(), '\x01', '\n');
         const auto value = parse(text);
         ASSERT_TRUE(value.ok()) << text << ": " << value.status().message();
@@ -40,10 +41,10 @@ TEST(JsonWriter, ReplacesEachInvalidByte) {
         return out;
     };
     EXPECT_EQ(written("a\x80z"), "\"a\xef\xbf\xbdz\"");
-    EXPECT_EQ(written("\xe4\xb8"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");               // cut short
-    EXPECT_EQ(written("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");               // overlong
+    EXPECT_EQ(written("\xe4\xb8"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");                  // cut short
+    EXPECT_EQ(written("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");                  // overlong
     EXPECT_EQ(written("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");  // a surrogate
-    EXPECT_EQ(written("\xf4\x90\x80\x80").size(), 2u + 4 * 3);                    // beyond U+10FFFF
+    EXPECT_EQ(written("\xf4\x90\x80\x80").size(), 2u + 4 * 3);                       // beyond U+10FFFF
     std::string out;
     write_string(out, "\xff", {.ascii = true});
     EXPECT_EQ(out, "\"\\ufffd\"");

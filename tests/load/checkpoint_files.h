@@ -66,8 +66,11 @@ inline std::string safetensors_bytes(const TestTensors& tensors) {
     for (const auto& [name, tensor] : tensors) {
         json::Array shape;
         for (int64_t size : tensor.shape) shape.emplace_back(size);
-        header.append(name, json::Value::object({{"dtype", dtype_name(tensor.dtype)}, {"shape", std::move(shape)},
-                                                 {"data_offsets", json::Value::array({data.size(), data.size() + tensor.bytes.size()})}}));
+        header.append(name,
+                      json::Value::object(
+                          {{"dtype", dtype_name(tensor.dtype)},
+                           {"shape", std::move(shape)},
+                           {"data_offsets", json::Value::array({data.size(), data.size() + tensor.bytes.size()})}}));
         data += tensor.bytes;
     }
     return with_length(json::write(json::Value(std::move(header))), data);

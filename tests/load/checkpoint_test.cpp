@@ -17,7 +17,9 @@ using testing::IsEmpty;
 
 const std::string kFixtures = GLM5_SOURCE_DIR "/tests/fixtures";
 
-std::string bf16_zeros(int64_t count) { return std::string(static_cast<size_t>(2 * count), '\0'); }
+std::string bf16_zeros(int64_t count) {
+    return std::string(static_cast<size_t>(2 * count), '\0');
+}
 
 // The error of opening and verifying a directory, without the directory's name.
 std::string error_of(const TemporaryDirectory& directory, std::vector<std::string>* warnings = nullptr) {
@@ -55,7 +57,8 @@ struct Sharded {
         return map;
     }
     static std::string index_of(json::Object map) {
-        return json::write(json::Value::object({{"metadata", json::Value(json::Object())}, {"weight_map", std::move(map)}}));
+        return json::write(
+            json::Value::object({{"metadata", json::Value(json::Object())}, {"weight_map", std::move(map)}}));
     }
     json::Object map() const {
         json::Object all = map_of(first, "model-1.safetensors");
@@ -117,21 +120,38 @@ TEST(Checkpoint, TinyFixturesVerify) {
 }
 
 TEST(Checkpoint, MissingAndWrongTensors) {
-    EXPECT_EQ(error_with([](TestTensors& t) { t.erase("model.norm.weight"); }), ": 1 tensors are missing: \"model.norm.weight\"");
-    EXPECT_EQ(error_with([](TestTensors& t) { std::erase_if(t, [](auto& each) { return each.first.find("layers.5.mlp") != std::string::npos; }); }),
-              ": 29 tensors are missing: \"model.layers.5.mlp.gate.weight\", \"model.layers.5.mlp.gate.e_score_correction_bias\", "
+    EXPECT_EQ(error_with([](TestTensors& t) { t.erase("model.norm.weight"); }),
+              ": 1 tensors are missing: \"model.norm.weight\"");
+    EXPECT_EQ(error_with([](TestTensors& t) {
+                  std::erase_if(t, [](auto& each) { return each.first.find("layers.5.mlp") != std::string::npos; });
+              }),
+              ": 29 tensors are missing: \"model.layers.5.mlp.gate.weight\", "
+              "\"model.layers.5.mlp.gate.e_score_correction_bias\", "
               "\"model.layers.5.mlp.experts.0.gate_proj.weight\", \"model.layers.5.mlp.experts.0.up_proj.weight\", "
               "\"model.layers.5.mlp.experts.0.down_proj.weight\" and 24 more");
-    EXPECT_EQ(error_with([](TestTensors& t) { t["model.norm.weight"] = {DType::u8, {96}, std::string(96, '\0')}; }),
+    EXPECT_EQ(error_with([](TestTensors& t) {
+                  t["model.norm.weight"] = {DType::u8, {96}, std::string(96, '\0')};
+              }),
               ": tensor \"model.norm.weight\": expected BF16, F32 or F16, found U8");
-    EXPECT_EQ(error_with([](TestTensors& t) { t["model.norm.weight"] = {DType::bf16, {97}, bf16_zeros(97)}; }),
+    EXPECT_EQ(error_with([](TestTensors& t) {
+                  t["model.norm.weight"] = {DType::bf16, {97}, bf16_zeros(97)};
+              }),
               ": tensor \"model.norm.weight\": expected shape [96], found [97]");
-    EXPECT_EQ(error_with([](TestTensors& t) { t["lm_head.weight"].shape = {96, 320}; }),
+    EXPECT_EQ(error_with([](TestTensors& t) {
+                  t["lm_head.weight"].shape = {96, 320};
+              }),
               ": tensor \"lm_head.weight\": expected shape [320, 96], found [96, 320]");
     // A layer that config.json calls full has no indexer.
-    EXPECT_THAT(error_with([](TestTensors& t) { std::erase_if(t, [](auto& each) { return each.first.find("layers.5.self_attn.indexer") != std::string::npos; }); }),
+    EXPECT_THAT(error_with([](TestTensors& t) {
+                    std::erase_if(t, [](auto& each) {
+                        return each.first.find("layers.5.self_attn.indexer") != std::string::npos;
+                    });
+                }),
                 HasSubstr(": 5 tensors are missing: \"model.layers.5.self_attn.indexer.wq_b.weight\""));
-    EXPECT_EQ(error_with([](TestTensors& t) { t["model.norm.weight"] = {DType::f32, {96}, std::string(384, '\0')}; }), "no error");
+    EXPECT_EQ(error_with([](TestTensors& t) {
+                  t["model.norm.weight"] = {DType::f32, {96}, std::string(384, '\0')};
+              }),
+              "no error");
 }
 
 TEST(Checkpoint, FactsDecideTheForm) {
@@ -143,9 +163,13 @@ TEST(Checkpoint, FactsDecideTheForm) {
     EXPECT_EQ(error_with(make_fp8), "no error");
     EXPECT_EQ(error_with([&](TestTensors& t) { make_fp8(t), t.erase(weight + "_scale_inv"); }),
               ": tensor \"" + weight + "\": expected BF16, F32 or F16, found F8_E4M3");
-    EXPECT_EQ(error_with([&](TestTensors& t) { t[weight + "_scale_inv"] = {DType::f32, {1, 1}, std::string(4, '\0')}; }),
+    EXPECT_EQ(error_with([&](TestTensors& t) {
+                  t[weight + "_scale_inv"] = {DType::f32, {1, 1}, std::string(4, '\0')};
+              }),
               ": tensor \"" + weight + "\": expected F8_E4M3, found BF16");
-    EXPECT_EQ(error_with([&](TestTensors& t) { make_fp8(t), t[weight + "_scale_inv"] = {DType::f32, {1}, std::string(4, '\0')}; }),
+    EXPECT_EQ(error_with([&](TestTensors& t) {
+                  make_fp8(t), t[weight + "_scale_inv"] = {DType::f32, {1}, std::string(4, '\0')};
+              }),
               ": tensor \"" + weight + "_scale_inv\": expected shape [1, 1], found [1]");
     const auto make_fp4 = [&](TestTensors& t) {
         t[weight] = {DType::u8, {40, 48}, std::string(40 * 48, '\0')};
@@ -154,23 +178,32 @@ TEST(Checkpoint, FactsDecideTheForm) {
         t["model.layers.2.self_attn.q_a_proj.input_scale"] = {DType::f32, {}, std::string(4, '\0')};
     };
     EXPECT_EQ(error_with(make_fp4), "no error");
-    EXPECT_EQ(error_with([&](TestTensors& t) { make_fp4(t), t.erase(weight + "_scale"); }), ": 1 tensors are missing: \"" + weight + "_scale\"");
+    EXPECT_EQ(error_with([&](TestTensors& t) { make_fp4(t), t.erase(weight + "_scale"); }),
+              ": 1 tensors are missing: \"" + weight + "_scale\"");
     // No quantised form exists for the router.
-    EXPECT_EQ(error_with([&](TestTensors& t) { t["model.layers.2.mlp.gate.weight"] = {DType::f8_e4m3, {8, 96}, std::string(768, '\0')}; }),
+    EXPECT_EQ(error_with([&](TestTensors& t) {
+                  t["model.layers.2.mlp.gate.weight"] = {DType::f8_e4m3, {8, 96}, std::string(768, '\0')};
+              }),
               ": tensor \"model.layers.2.mlp.gate.weight\": expected BF16, F32 or F16, found F8_E4M3");
 }
 
 TEST(Checkpoint, WarnsOnceOfWhatItDoesNotLoad) {
     std::vector<std::string> warnings;
-    EXPECT_EQ(error_with([](TestTensors& t) {
-                  t["vision.patch"] = {DType::bf16, {1}, bf16_zeros(1)};
-                  t["model.layers.7.embed_tokens.weight"] = {DType::bf16, {1}, bf16_zeros(1)};  // a copy that the MTP layer may have
-                  t["model.layers.3.self_attn.indexer.wk.weight"] = {DType::bf16, {1}, bf16_zeros(1)};
-                  t["model.layers.6.self_attn.indexer.wk.weight"] = {DType::bf16, {1}, bf16_zeros(1)};
-              }, &warnings), "no error");
-    EXPECT_THAT(warnings, ElementsAre("1 unknown tensors are not loaded: \"vision.patch\"",
-                                      "2 indexer tensors of layers that share an indexer by config.json are not loaded: "
-                                      "\"model.layers.3.self_attn.indexer.wk.weight\", \"model.layers.6.self_attn.indexer.wk.weight\""));
+    EXPECT_EQ(error_with(
+                  [](TestTensors& t) {
+                      t["vision.patch"] = {DType::bf16, {1}, bf16_zeros(1)};
+                      t["model.layers.7.embed_tokens.weight"] = {
+                          DType::bf16, {1}, bf16_zeros(1)};  // a copy that the MTP layer may have
+                      t["model.layers.3.self_attn.indexer.wk.weight"] = {DType::bf16, {1}, bf16_zeros(1)};
+                      t["model.layers.6.self_attn.indexer.wk.weight"] = {DType::bf16, {1}, bf16_zeros(1)};
+                  },
+                  &warnings),
+              "no error");
+    EXPECT_THAT(
+        warnings,
+        ElementsAre("1 unknown tensors are not loaded: \"vision.patch\"",
+                    "2 indexer tensors of layers that share an indexer by config.json are not loaded: "
+                    "\"model.layers.3.self_attn.indexer.wk.weight\", \"model.layers.6.self_attn.indexer.wk.weight\""));
 }
 
 TEST(Checkpoint, ShardsByTheIndex) {
@@ -185,13 +218,16 @@ TEST(Checkpoint, ShardsByTheIndex) {
         // A copy of tensors in a file that the index does not list is not read.
         directory.write("consolidated.safetensors", safetensors_bytes(sharded.second));
         EXPECT_EQ(error_of(directory, &warnings), "no error");
-        EXPECT_THAT(warnings, ElementsAre(fmt::format("\"consolidated.safetensors\": {} tensors are also in another file and are not read from here",
-                                                      sharded.second.size())));
+        EXPECT_THAT(warnings,
+                    ElementsAre(fmt::format(
+                        "\"consolidated.safetensors\": {} tensors are also in another file and are not read from here",
+                        sharded.second.size())));
     }
     {
         const TemporaryDirectory directory;  // the second shard is there but not listed
         sharded.write(directory);
-        directory.write("model.safetensors.index.json", Sharded::index_of(Sharded::map_of(sharded.first, "model-1.safetensors")));
+        directory.write("model.safetensors.index.json",
+                        Sharded::index_of(Sharded::map_of(sharded.first, "model-1.safetensors")));
         EXPECT_EQ(error_of(directory), "no error");
     }
     {
@@ -200,14 +236,17 @@ TEST(Checkpoint, ShardsByTheIndex) {
         json::Object map = sharded.map();
         map.set("model.norm.weight", "model-2.safetensors");
         directory.write("model.safetensors.index.json", Sharded::index_of(map));
-        EXPECT_EQ(error_of(directory), "/model-2.safetensors: tensor \"model.norm.weight\" is not in it, but model.safetensors.index.json says so");
+        EXPECT_EQ(error_of(directory),
+                  "/model-2.safetensors: tensor \"model.norm.weight\" is not in it, but model.safetensors.index.json "
+                  "says so");
     }
     {
         const TemporaryDirectory directory;
         sharded.write(directory);
         const auto path = directory.path() / "model-2.safetensors";
         std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
-        EXPECT_THAT(error_of(directory), testing::StartsWith("/model-2.safetensors: the file is truncated: tensor \"model.layers.3."));
+        EXPECT_THAT(error_of(directory),
+                    testing::StartsWith("/model-2.safetensors: the file is truncated: tensor \"model.layers.3."));
         directory.write("model-2.safetensors", "");
         EXPECT_EQ(error_of(directory), "/model-2.safetensors: 0 bytes are no safetensors file");
         std::filesystem::remove(path);
@@ -227,12 +266,14 @@ TEST(Checkpoint, RefusesHostileIndexes) {
         EXPECT_TRUE(error.starts_with(prefix)) << error;
         return error.substr(prefix.size());
     };
-    for (const char* file : {"../x.safetensors", "/etc/x.safetensors", "a/../b.safetensors", "..", "", "model.bin", ".x.safetensors",
-                             "a\\\\b.safetensors", "x\\u0000.safetensors"})
+    for (const char* file : {"../x.safetensors", "/etc/x.safetensors", "a/../b.safetensors", "..", "", "model.bin",
+                             ".x.safetensors", "a\\\\b.safetensors", "x\\u0000.safetensors"})
         EXPECT_THAT(index_error(fmt::format(R"({{"weight_map": {{"a": "{}"}}}})", file)),
                     testing::AllOf(testing::StartsWith("weight_map: tensor \"a\": \""),
-                                   testing::EndsWith("\" is not the name of a .safetensors file in this directory"))) << file;
-    EXPECT_EQ(index_error(R"({"weight_map": {"a": 5}})"), "weight_map: tensor \"a\": expected a file name, found a JSON integer");
+                                   testing::EndsWith("\" is not the name of a .safetensors file in this directory")))
+            << file;
+    EXPECT_EQ(index_error(R"({"weight_map": {"a": 5}})"),
+              "weight_map: tensor \"a\": expected a file name, found a JSON integer");
     EXPECT_EQ(index_error(R"({"weight_map": []})"), "weight_map: expected an object of tensor and file names");
     EXPECT_EQ(index_error(R"({"weight_map": {}})"), "weight_map: lists no tensors");
     EXPECT_EQ(index_error("5"), "weight_map: expected an object of tensor and file names");
@@ -247,14 +288,18 @@ TEST(Checkpoint, ConfigErrorsNameTheFile) {
     directory.write("config.json", "{\n\"a\": tru}");
     EXPECT_EQ(error_of(directory), "/config.json: line 2, column 6: syntax error");
     directory.write("config.json", "{\"a\": 1, \"a\": 2}");
-    EXPECT_EQ(error_of(directory), "/config.json: line 1, column 16: the object that ends here has the key \"a\" twice");
+    EXPECT_EQ(error_of(directory),
+              "/config.json: line 1, column 16: the object that ends here has the key \"a\" twice");
     directory.write("config.json", read_file(kFixtures + "/configs/glm-5.3-flash_config.json"));
-    EXPECT_THAT(error_of(directory), testing::StartsWith("/config.json: model_type \"glm5_next\" (GLM-5.3-Flash) is a different architecture"));
+    EXPECT_THAT(
+        error_of(directory),
+        testing::StartsWith("/config.json: model_type \"glm5_next\" (GLM-5.3-Flash) is a different architecture"));
     directory.write("config.json", read_file(kFixtures + "/tiny-random/config.json"));
     EXPECT_EQ(error_of(directory), ": neither model.safetensors nor model.safetensors.index.json");
     directory.write("generation_config.json", "{\"top_p\": 2}");
     EXPECT_EQ(error_of(directory), "/generation_config.json: top_p: expected a number above 0, at most 1, found 2");
-    EXPECT_EQ(Checkpoint::open(directory.path() / "absent").status().message(), (directory.path() / "absent").string() + ": no such directory");
+    EXPECT_EQ(Checkpoint::open(directory.path() / "absent").status().message(),
+              (directory.path() / "absent").string() + ": no such directory");
 }
 
 // The listing of a published checkpoint, without its shards.
@@ -263,16 +308,19 @@ public:
     explicit Listing(const std::string& config_name) {
         directory_.write("config.json", read_file(kFixtures + "/configs/" + config_name + ".json"));
         std::vector<std::string> warnings;
-        const auto config = config::Config::parse(*json::parse(read_file(kFixtures + "/configs/" + config_name + ".json")), nullptr, nullptr, warnings);
+        const auto config = config::Config::parse(
+            *json::parse(read_file(kFixtures + "/configs/" + config_name + ".json")), nullptr, nullptr, warnings);
         for (const auto& parameter : config::parameters(*config))
-            for (const auto& tensor : config::expected_tensors(parameter, config::published_form(parameter, config->quantization)))
+            for (const auto& tensor :
+                 config::expected_tensors(parameter, config::published_form(parameter, config->quantization)))
                 names_.push_back(tensor.name);
     }
 
     Result<std::unique_ptr<Checkpoint>> open(const std::function<bool(const std::string&)>& keep) const {
         json::Object map;
         for (size_t i = 0; i < names_.size(); ++i)
-            if (keep(names_[i])) map.append(names_[i], fmt::format("model-{:05}-of-00141.safetensors", i * 141 / names_.size() + 1));
+            if (keep(names_[i]))
+                map.append(names_[i], fmt::format("model-{:05}-of-00141.safetensors", i * 141 / names_.size() + 1));
         directory_.write("model.safetensors.index.json", Sharded::index_of(std::move(map)));
         return Checkpoint::open(directory_.path());
     }
@@ -292,11 +340,14 @@ TEST(Checkpoint, ConfigAndIndexAlone) {
     EXPECT_EQ((*checkpoint)->missing_shards().size(), 141u);
     EXPECT_THAT((*checkpoint)->warnings(), IsEmpty());
     EXPECT_EQ((*checkpoint)->verify().message(),
-              listing.directory() + ": 141 shards are missing (0 are there): \"model-00001-of-00141.safetensors\", "
-              "\"model-00002-of-00141.safetensors\", \"model-00003-of-00141.safetensors\", \"model-00004-of-00141.safetensors\", "
-              "\"model-00005-of-00141.safetensors\" and 136 more");
+              listing.directory() +
+                  ": 141 shards are missing (0 are there): \"model-00001-of-00141.safetensors\", "
+                  "\"model-00002-of-00141.safetensors\", \"model-00003-of-00141.safetensors\", "
+                  "\"model-00004-of-00141.safetensors\", "
+                  "\"model-00005-of-00141.safetensors\" and 136 more");
 
-    checkpoint = listing.open([](const std::string& name) { return name != "model.layers.70.mlp.experts.200.up_proj.weight"; });
+    checkpoint =
+        listing.open([](const std::string& name) { return name != "model.layers.70.mlp.experts.200.up_proj.weight"; });
     ASSERT_TRUE(checkpoint.ok());
     EXPECT_EQ((*checkpoint)->verify_listing().message(),
               listing.directory() + ": 1 tensors are missing: \"model.layers.70.mlp.experts.200.up_proj.weight\"");
@@ -305,11 +356,14 @@ TEST(Checkpoint, ConfigAndIndexAlone) {
     ASSERT_TRUE(checkpoint.ok());
     EXPECT_TRUE((*checkpoint)->verify_listing().ok());
     EXPECT_FALSE((*checkpoint)->has_mtp());
-    EXPECT_THAT((*checkpoint)->warnings(), ElementsAre("the checkpoint has no tensors of the MTP layer (model.layers.78.*): no speculative decoding"));
+    EXPECT_THAT(
+        (*checkpoint)->warnings(),
+        ElementsAre("the checkpoint has no tensors of the MTP layer (model.layers.78.*): no speculative decoding"));
 
     checkpoint = listing.open([](const std::string& name) { return name != "model.layers.78.eh_proj.weight"; });
     ASSERT_TRUE(checkpoint.ok());
-    EXPECT_EQ((*checkpoint)->verify_listing().message(), listing.directory() + ": 1 tensors are missing: \"model.layers.78.eh_proj.weight\"");
+    EXPECT_EQ((*checkpoint)->verify_listing().message(),
+              listing.directory() + ": 1 tensors are missing: \"model.layers.78.eh_proj.weight\"");
 }
 
 TEST(Checkpoint, Nvfp4ListingVerifies) {
@@ -317,7 +371,8 @@ TEST(Checkpoint, Nvfp4ListingVerifies) {
     auto checkpoint = listing.open([](const std::string&) { return true; });
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
     EXPECT_TRUE((*checkpoint)->verify_listing().ok());
-    config::Parameter expert = {.name = "model.layers.3.mlp.experts.0.up_proj.weight", .shape = {2048, 6144}, .quantisable = true};
+    config::Parameter expert = {
+        .name = "model.layers.3.mlp.experts.0.up_proj.weight", .shape = {2048, 6144}, .quantisable = true};
     EXPECT_EQ((*checkpoint)->stored_form(expert), config::StoredForm::nvfp4);
     expert.name = "model.layers.78.mlp.experts.0.up_proj.weight";
     EXPECT_EQ((*checkpoint)->stored_form(expert), config::StoredForm::plain);

@@ -57,7 +57,9 @@ TEST(ReadPool, TheEarliestErrorWinsAndStopsTheRest) {
     EXPECT_LT(started, 1000);
 }
 
-TEST(ReadPool, NothingToDo) { EXPECT_TRUE(run_reads({}, 4).ok()); }
+TEST(ReadPool, NothingToDo) {
+    EXPECT_TRUE(run_reads({}, 4).ok());
+}
 
 }  // namespace
 }  // namespace glm5::load

@@ -22,7 +22,8 @@ class MemorySource final : public TensorSource {
 public:
     explicit MemorySource(TestTensors tensors) : tensors_(std::move(tensors)) {
         for (const auto& [name, tensor] : tensors_)
-            infos_.push_back({.name = name, .dtype = tensor.dtype, .shape = tensor.shape, .num_bytes = tensor.bytes.size()});
+            infos_.push_back(
+                {.name = name, .dtype = tensor.dtype, .shape = tensor.shape, .num_bytes = tensor.bytes.size()});
     }
     const TensorInfo* find(std::string_view name) const override {
         for (const TensorInfo& info : infos_)
@@ -75,7 +76,7 @@ TEST(Weights, PartsEqualTheWhole) {
         int64_t out, in;
         Range rows, columns;
     } parts[] = {
-        {"model.layers.0.self_attn.kv_a_proj_with_mqa", 576, 256, {512, 576}, {}},   // half a block of rows
+        {"model.layers.0.self_attn.kv_a_proj_with_mqa", 576, 256, {512, 576}, {}},  // half a block of rows
         {"model.layers.0.self_attn.kv_a_proj_with_mqa", 576, 256, {128, 384}, {128, 256}},
         {"model.layers.1.self_attn.o_proj", 256, 2048, {}, {1024, 1280}},
         {"model.layers.1.self_attn.o_proj", 256, 2048, {128, 200}, {256, 300}},
@@ -145,7 +146,8 @@ TEST(Weights, RefusalsNameTheTensor) {
     EXPECT_EQ(error("flat", 300, 256), "tensor \"flat.weight_scale_inv\": expected shape [3, 2], found [6]");
     EXPECT_EQ(error("half", 300, 256), "tensor \"half.weight_scale_inv\": expected F32, found BF16");
     EXPECT_EQ(error("fp8", 300, 256, {64, 128}), "tensor \"fp8\": FP8 blocks of 128 cannot be cut at row 64, column 0");
-    EXPECT_EQ(error("fp8", 300, 256, {}, {32, 64}), "tensor \"fp8\": FP8 blocks of 128 cannot be cut at row 0, column 32");
+    EXPECT_EQ(error("fp8", 300, 256, {}, {32, 64}),
+              "tensor \"fp8\": FP8 blocks of 128 cannot be cut at row 0, column 32");
     EXPECT_EQ(error("fp4", 4, 16), "tensor \"fp4.weight\": NVFP4 weights need the CUDA backend");
     EXPECT_EQ(read_matrix(source, "fp4", 4, 16).status().code(), StatusCode::unsupported);
     EXPECT_EQ(error("u8", 4, 8), "tensor \"u8.weight\": expected BF16, F32, F16 or F8_E4M3, found U8");
