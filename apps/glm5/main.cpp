@@ -1,0 +1,57 @@
+// main: arguments → a subcommand.
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/log.h"
+#include "subcommands.h"
+
+namespace glm5 {
+namespace {
+
+std::optional<std::string> environment(const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+void set_up_log(const cli::LogOptions& options) {
+    set_log_level(options.level);
+    set_log_format(options.format);
+}
+
+template <typename Options>
+int run(const Result<Options>& options, const cli::CommandLine& line, int (*command)(const Options&)) {
+    if (!options.ok()) return report_error(options.status());
+    set_up_log(options->log);
+    for (const std::string& warning : line.warnings) log_warning("{}", warning);
+    return command(*options);
+}
+
+int run_main(const std::vector<std::string>& arguments) {
+    const auto line = cli::parse(arguments, environment);
+    if (!line.ok()) return report_error(line.status());
+    if (!line->text.empty()) {
+        std::fputs(line->text.c_str(), stdout);
+        return 0;
+    }
+    switch (line->command) {
+        case cli::kServe: return run(cli::serve_options(*line), *line, run_serve);
+        case cli::kGenerate: return run(cli::generate_options(*line), *line, run_generate);
+        case cli::kInspect: return run(cli::inspect_options(*line), *line, run_inspect);
+    }
+    return 2;
+}
+
+}  // namespace
+
+int report_error(const Status& status) {
+    fmt::print(stderr, "glm5: {}\n", status.message());
+    switch (status.code()) {
+        case StatusCode::resource_exhausted: return 3;
+        case StatusCode::io_error: return 1;
+        default: return 2;
+    }
+}
+
+}  // namespace glm5
+
+int main(int argc, char** argv) { return glm5::run_main({argv + 1, argv + argc}); }

@@ -1,0 +1,102 @@
+// Opening a model.
+#include "open_model.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "backend/registry.h"
+#include "base/log.h"
+#include "progress.h"
+
+namespace glm5 {
+namespace {
+
+constexpr uintmax_t kMaxTemplateBytes = 4 << 20;
+
+Result<chat::ChatFormat> format_from_file(const std::string& path) {
+    std::error_code error;
+    const uintmax_t size = std::filesystem::file_size(path, error);
+    if (error) return not_found("--chat-template {}: {}", path, error.message());
+    if (size > kMaxTemplateBytes) return invalid_argument("--chat-template {}: {} bytes are too many", path, size);
+    std::ifstream file(path, std::ios::binary);
+    std::string source(size, '\0');
+    if (!file.read(source.data(), static_cast<std::streamsize>(size))) return io_error("--chat-template {}: cannot be read", path);
+    auto format = chat::ChatFormat::from_source(source);
+    return format.ok() ? std::move(format) : format.status().with_context(path);
+}
+
+Result<std::optional<chat::ChatFormat>> open_chat_format(const cli::ModelOptions& options, const std::filesystem::path& directory) {
+    auto format = options.chat_template.empty() ? chat::ChatFormat::load(directory) : format_from_file(options.chat_template);
+    if (format.ok()) return std::optional(std::move(*format));
+    if (options.chat_template.empty() && format.status().code() == StatusCode::not_found) {
+        log_warning("{}", format.status().message());
+        return std::optional<chat::ChatFormat>();
+    }
+    return format.status();
+}
+
+// The CPU's defaults are float32 throughout; a shorter cache brings its index keys along.
+ops::Numerics numerics_of(const cli::RunOptions& options) {
+    ops::Numerics numerics;
+    if (options.dtype == "bfloat16") numerics.activation = ops::ActivationFormat::bf16;
+    if (options.kv_cache_dtype == "bfloat16") numerics.latent = LatentFormat::bf16;
+    if (options.kv_cache_dtype == "fp8_ds_mla") {
+        numerics.latent = LatentFormat::fp8_ds_mla;
+        numerics.index_key = IndexKeyFormat::e4m3;
+    }
+    return numerics;
+}
+
+std::string_view latent_name(LatentFormat format) {
+    switch (format) {
+        case LatentFormat::f32: return "float32";
+        case LatentFormat::bf16: return "bfloat16";
+        case LatentFormat::fp8_ds_mla: return "fp8_ds_mla";
+    }
+    return "?";
+}
+
+}  // namespace
+
+Result<load::ResolvedModel> find_model(const cli::ModelOptions& options) {
+    load::ResolveOptions resolve;
+    resolve.download_dir = options.download_dir;
+    GLM5_ASSIGN_OR_RETURN(load::ResolvedModel model, load::resolve_model(options.model, resolve));
+    if (!model.warning.empty()) log_warning("{}", model.warning);
+    return model;
+}
+
+Result<ModelFiles> open_model_files(const cli::ModelOptions& options) {
+    GLM5_ASSIGN_OR_RETURN(load::ResolvedModel resolved, find_model(options));
+    GLM5_ASSIGN_OR_RETURN(text::Tokenizer tokenizer, text::Tokenizer::load((resolved.directory / "tokenizer.json").string()));
+    GLM5_ASSIGN_OR_RETURN(auto chat_format, open_chat_format(options, resolved.directory));
+    return ModelFiles{std::move(resolved), std::move(tokenizer), std::move(chat_format)};
+}
+
+Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::RunOptions& options,
+                                            std::function<void(int64_t, int64_t)> on_progress) {
+    const ops::Numerics numerics = numerics_of(options);
+    GLM5_ASSIGN_OR_RETURN(auto backend, backend::make_backend({options.device, 0, options.threads}, numerics));
+    log_info("Using {} data type to store kv cache", latent_name(numerics.latent));
+
+    LoadProgress progress;
+    EngineOptions engine_options;
+    engine_options.model_directory = files.resolved.directory.string();
+    engine_options.num_vocab_tokens = files.tokenizer.num_tokens();
+    engine_options.max_model_len = options.max_model_len;
+    engine_options.max_num_batched_tokens = options.max_num_batched_tokens;
+    engine_options.max_num_seqs = options.max_num_seqs;
+    engine_options.kv_cache_bytes = options.kv_cache_memory_bytes;
+    engine_options.dump_activations_directory = options.dump_activations;
+    engine_options.on_load_progress = [&](int64_t loaded_bytes, int64_t total_bytes) {
+        progress.update(loaded_bytes, total_bytes);
+        if (on_progress) on_progress(loaded_bytes, total_bytes);
+    };
+    GLM5_ASSIGN_OR_RETURN(auto engine, Engine::open(engine_options, std::move(backend)));
+    progress.finish();
+    log_info("Using max model len {}", engine->info().max_model_len);
+    log_info("Chunked prefill is enabled with max_num_batched_tokens={}.", options.max_num_batched_tokens);
+    return engine;
+}
+
+}  // namespace glm5

@@ -1,0 +1,115 @@
+// glm5 serve: opens the port, loads the model, answers until a signal.
+#include <atomic>
+#include <cstdlib>
+
+#include "api/service.h"
+#include "base/log.h"
+#include "http/server.h"
+#include "open_model.h"
+#include "progress.h"
+#include "subcommands.h"
+
+namespace glm5 {
+namespace {
+
+constexpr int kInterrupted = 130;
+
+api::ReasoningField reasoning_field(const std::string& name) {
+    if (name == "reasoning") return api::ReasoningField::reasoning;
+    if (name == "reasoning_content") return api::ReasoningField::reasoning_content;
+    return api::ReasoningField::both;
+}
+
+// Version and a hash of what decides the answers.
+std::string fingerprint(const cli::ServeOptions& options, const std::string& model_name) {
+    uint32_t hash = 2166136261u;  // FNV-1a
+    for (const std::string& part : {model_name, options.run.dtype, options.run.kv_cache_dtype, options.run.device})
+        for (const char c : part + '\n') hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+    return fmt::format("glm5-{}-{:08x}", GLM5_VERSION, hash);
+}
+
+void print_example(const std::string& host, uint16_t port) {
+    const std::string reachable = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host;
+    fmt::print(
+        "Try:\n  curl -s http://{}:{}/v1/chat/completions -H 'Content-Type: application/json' -d '{{\n"
+        "    \"messages\": [{{\"role\": \"user\", \"content\": \"What is nginx-light?\"}}],\n"
+        "    \"chat_template_kwargs\": {{\"enable_thinking\": false}}\n  }}'\n",
+        reachable, port);
+    std::fflush(stdout);
+}
+
+// First signal: drain. Second: the process ends at once. While the model loads there is nothing to drain.
+class SignalPolicy {
+public:
+    explicit SignalPolicy(std::chrono::seconds limit) : limit_(limit) {}
+
+    void on_signal() {
+        if (count_.fetch_add(1) > 0) std::_Exit(kInterrupted);
+        http::Server* const server = server_;
+        if (!server) std::_Exit(0);
+        log_info("Stopping; a second signal ends the process at once");
+        service_->set_draining();
+        server->drain(limit_);
+    }
+
+    // From here on signals drain.
+    void arm(http::Server* server, api::Service* service) {
+        service_ = service;
+        server_ = server;
+    }
+
+private:
+    const std::chrono::seconds limit_;
+    std::atomic<int> count_ = 0;
+    api::Service* service_ = nullptr;
+    std::atomic<http::Server*> server_ = nullptr;
+};
+
+}  // namespace
+
+int run_serve(const cli::ServeOptions& options) {
+    auto files = open_model_files(options.model);
+    if (!files.ok()) return report_error(files.status());
+    http::raise_open_file_limit();
+
+    api::ServiceOptions service_options;
+    service_options.model_names = options.served_model_names;
+    if (service_options.model_names.empty()) service_options.model_names = {files->resolved.name};
+    service_options.root = files->resolved.name;
+    service_options.default_chat_template_kwargs = options.default_chat_template_kwargs;
+    service_options.reasoning_field = reasoning_field(options.reasoning_field);
+    service_options.system_fingerprint = fingerprint(options, service_options.model_names[0]);
+    api::Service service(std::move(service_options));
+
+    SignalPolicy signals{std::chrono::seconds(options.shutdown_timeout_s)};
+    http::ServerOptions server_options;
+    server_options.host = options.host;
+    server_options.port = options.port;
+    server_options.handler = service.handler();
+    server_options.error_body = api::http_error;
+    server_options.on_signal = [&signals](int) { signals.on_signal(); };
+    server_options.access_log = options.access_log;
+    server_options.max_connections = static_cast<size_t>(options.max_connections);
+    auto server = http::Server::start(std::move(server_options));
+    if (!server.ok()) return report_error(server.status());
+    log_info("Starting glm5 server on http://{}:{}", options.host, (*server)->port());
+
+    auto engine = open_engine(*files, options.run,
+                              [&](int64_t loaded_bytes, int64_t total_bytes) { service.set_progress(loaded_bytes, total_bytes); });
+    if (!engine.ok()) return report_error(engine.status());
+    Engine& running = **engine;
+    signals.arm(server->get(), &service);
+    service.set_model({std::move(files->tokenizer), std::move(files->chat_format), running.info(),
+                       {[&](Request request, EventSink sink) { return running.submit(std::move(request), std::move(sink)); },
+                        [&](RequestId id) { running.cancel(id); }}});
+    log_info("Application startup complete.");
+    print_example(options.host, (*server)->port());
+
+    (*server)->wait();
+    engine->reset();  // before the server: its last events go through the server's queue
+    server->reset();
+    log_info("Stopped");
+    return 0;
+}
+
+}  // namespace glm5

@@ -1,0 +1,17 @@
+// The subcommands. Each returns the exit code: 0 done, 1 failed at run time, 2 bad flag, config, checkpoint or missing
+// model, 3 valid but does not fit.
+#pragma once
+
+#include "base/status.h"
+#include "cli/commands.h"
+
+namespace glm5 {
+
+int run_serve(const cli::ServeOptions& options);
+int run_generate(const cli::GenerateOptions& options);
+int run_inspect(const cli::InspectOptions& options);
+
+// Prints "glm5: message" and returns the exit code that the status stands for.
+int report_error(const Status& status);
+
+}  // namespace glm5

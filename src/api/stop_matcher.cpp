@@ -1,0 +1,47 @@
+// One automaton per stop string, a step per byte.
+#include "api/stop_matcher.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace glm5::api {
+
+StopMatcher::StopMatcher(const std::vector<std::string>& stops, bool include) : include_(include) {
+    for (const std::string& stop : stops) {
+        Pattern pattern{stop, std::vector<size_t>(stop.size(), 0)};
+        for (size_t i = 1, length = 0; i < stop.size(); ++i) {
+            while (length > 0 && stop[i] != stop[length]) length = pattern.border[length - 1];
+            if (stop[i] == stop[length]) ++length;
+            pattern.border[i] = length;
+        }
+        patterns_.push_back(std::move(pattern));
+    }
+}
+
+std::string StopMatcher::push(std::string_view text) {
+    if (matched_) return {};
+    if (patterns_.empty()) return std::string(text);
+    for (const char c : text) {
+        held_ += c;
+        for (size_t i = 0; i < patterns_.size(); ++i) {
+            Pattern& pattern = patterns_[i];
+            while (pattern.length > 0 && pattern.text[pattern.length] != c) pattern.length = pattern.border[pattern.length - 1];
+            if (pattern.text[pattern.length] == c) ++pattern.length;
+            if (pattern.length == pattern.text.size() && (!matched_ || pattern.text.size() > match().size()))
+                matched_ = i;
+        }
+        if (matched_) {
+            if (!include_) held_.resize(held_.size() - match().size());
+            return std::exchange(held_, {});
+        }
+    }
+    size_t waiting = 0;
+    for (const Pattern& pattern : patterns_) waiting = std::max(waiting, pattern.length);
+    std::string out = held_.substr(0, held_.size() - waiting);
+    held_.erase(0, out.size());
+    return out;
+}
+
+std::string StopMatcher::finish() { return std::exchange(held_, {}); }
+
+}  // namespace glm5::api
