@@ -47,14 +47,14 @@ ops::Linear CpuBackend::make_linear(std::span<const ops::HostMatrixView> matrice
                        .out_features = first.out_features,
                        .in_features = first.in_features,
                        .format = first.format};
-    const DType dtype = packed_dtype(first.format);
+    const DType dtype = packed_dtype(matrices);
     linear.weight = allocate(dtype, {batch, panels, first.in_features, kPanelColumns});
     if (first.format == ops::WeightFormat::fp8_block128) linear.scales = allocate(DType::f32, {batch, panels, blocks});
     for (int64_t i = 0; i < batch; ++i) {
         const ops::HostMatrixView& matrix = matrices[i];
         GLM5_CHECK(matrix.out_features == first.out_features && matrix.in_features == first.in_features &&
                    matrix.format == first.format);
-        pack_weight(matrix, linear.weight.as<std::byte>() + i * linear.weight.bytes() / batch);
+        pack_weight(matrix, dtype, linear.weight.as<std::byte>() + i * linear.weight.bytes() / batch);
         if (linear.scales) pack_scales(matrix, linear.scales.as<float>() + i * panels * blocks);
     }
     return linear;

@@ -18,25 +18,31 @@ PanelFormat panel_format(DType dtype) {
 }
 
 // packed[panel][k][column] = matrix[64 · panel + column][k].
-template <typename Element>
-void pack(const ops::HostMatrixView& matrix, Element* packed) {
+template <typename Stored, typename Packed, typename Convert>
+void pack(const ops::HostMatrixView& matrix, Packed* packed, Convert convert) {
     constexpr int64_t kStep = 64;  // inputs at a time: the panel part and the rows stay in the cache
     const int64_t in = matrix.in_features;
     for (int64_t panel = 0; panel < num_panels(matrix.out_features); ++panel) {
-        Element* out = packed + panel * in * kPanelColumns;
+        Packed* out = packed + panel * in * kPanelColumns;
         for (int64_t begin = 0; begin < in; begin += kStep) {
             const int64_t end = std::min(in, begin + kStep);
             for (int64_t column = 0; column < kPanelColumns; ++column) {
                 const int64_t row = panel * kPanelColumns + column;
-                const std::byte* source = matrix.weight + row * in * static_cast<int64_t>(sizeof(Element));
+                const std::byte* source = matrix.weight + row * in * static_cast<int64_t>(sizeof(Stored));
                 for (int64_t k = begin; k < end; ++k) {
-                    Element value{};
-                    if (row < matrix.out_features) std::memcpy(&value, source + k * sizeof(Element), sizeof(Element));
-                    out[k * kPanelColumns + column] = value;
+                    Stored value{};
+                    if (row < matrix.out_features) std::memcpy(&value, source + k * sizeof(Stored), sizeof(Stored));
+                    out[k * kPanelColumns + column] = convert(value);
                 }
             }
         }
     }
+}
+
+bool has_nan_codes(const ops::HostMatrixView& matrix) {
+    const int64_t count = matrix.out_features * matrix.in_features;
+    return std::any_of(matrix.weight, matrix.weight + count,
+                       [](std::byte code) { return (code & std::byte{0x7f}) == std::byte{0x7f}; });
 }
 
 // Row chunks: as many as keep all threads busy, each as large as gemm_panel takes.
@@ -51,21 +57,22 @@ int64_t rows_per_task(const GemmJob& job, int num_threads) {
 
 }  // namespace
 
-DType packed_dtype(ops::WeightFormat format) {
-    switch (format) {
+DType packed_dtype(std::span<const ops::HostMatrixView> matrices) {
+    switch (matrices[0].format) {
         case ops::WeightFormat::f32: return DType::f32;
         case ops::WeightFormat::bf16: return DType::bf16;
-        case ops::WeightFormat::fp8_block128: return DType::f8_e4m3;
+        case ops::WeightFormat::fp8_block128:
+            return std::any_of(matrices.begin(), matrices.end(), has_nan_codes) ? DType::bf16 : DType::f8_e4m3;
     }
     return DType::f32;
 }
 
-void pack_weight(const ops::HostMatrixView& matrix, void* packed) {
-    switch (packed_dtype(matrix.format)) {
-        case DType::f32: return pack(matrix, static_cast<uint32_t*>(packed));
-        case DType::bf16: return pack(matrix, static_cast<uint16_t*>(packed));
-        default: return pack(matrix, static_cast<uint8_t*>(packed));
-    }
+void pack_weight(const ops::HostMatrixView& matrix, DType dtype, void* packed) {
+    const auto keep = [](auto value) { return value; };
+    if (matrix.format == ops::WeightFormat::f32) return pack<uint32_t>(matrix, static_cast<uint32_t*>(packed), keep);
+    if (matrix.format == ops::WeightFormat::bf16) return pack<uint16_t>(matrix, static_cast<uint16_t*>(packed), keep);
+    if (dtype == DType::f8_e4m3) return pack<uint8_t>(matrix, static_cast<uint8_t*>(packed), keep);
+    pack<uint8_t>(matrix, static_cast<uint16_t*>(packed), [](uint8_t code) { return f32_to_bf16(e4m3_to_f32(code)); });
 }
 
 void pack_scales(const ops::HostMatrixView& matrix, float* packed) {

@@ -16,8 +16,10 @@ namespace glm5::cpu {
 // scale per panel and block of 128 inputs [ceil(out / 64)][ceil(in / 128)].
 inline int64_t num_panels(int64_t out_features) { return (out_features + kPanelColumns - 1) / kPanelColumns; }
 inline int64_t num_blocks(int64_t in_features) { return (in_features + kBlock - 1) / kBlock; }
-DType packed_dtype(ops::WeightFormat format);
-void pack_weight(const ops::HostMatrixView& matrix, void* packed);
+//
+// FP8 weights stay e4m3, unless some are NaN: the kernels read those as bf16 only.
+DType packed_dtype(std::span<const ops::HostMatrixView> matrices);
+void pack_weight(const ops::HostMatrixView& matrix, DType dtype, void* packed);
 void pack_scales(const ops::HostMatrixView& matrix, float* packed);
 
 // out[m] = W · x[row m] for one matrix of a Linear.

@@ -22,7 +22,7 @@ struct alignas(64) GemmScratch {
     float sums[kMaxGemmRows * kPanelColumns];
 };
 
-enum class PanelFormat : uint8_t { f32, bf16, e4m3 };
+enum class PanelFormat : uint8_t { f32, bf16, e4m3 };  // e4m3: with block scales and without NaN
 
 // out[m, n] = Σ_k x[m][k] · panel[k, n] for n < columns; with block scales Σ_b factor · Σ_{k in b} …, where the factor
 // is block_scales[b] · row_scales[m][b]. Each sum runs over k in order.

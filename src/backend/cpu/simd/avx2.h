@@ -1,4 +1,4 @@
-// The vector type of the AVX2 twin: eight lanes, with FMA.
+// The vector type of the AVX2 twin: eight lanes, with FMA and F16C.
 #pragma once
 
 #include <immintrin.h>
@@ -100,6 +100,11 @@ GLM5_INLINE Vec load_e4m3(const uint8_t* source) {
     const __m256i nan = _mm256_cmpeq_epi32(_mm256_and_si256(bytes, _mm256_set1_epi32(0x7f)), _mm256_set1_epi32(0x7f));
     const __m256i scaled = _mm256_castps_si256(mul(_mm256_castsi256_ps(fields), set1(0x1p120f)));
     return _mm256_castsi256_ps(_mm256_or_si256(scaled, _mm256_and_si256(nan, _mm256_set1_epi32(0x7fc00000))));
+}
+// The values times 2^-8, as halves read them when the fields are moved into place; not for NaN.
+GLM5_INLINE Vec load_e4m3_weight(const uint8_t* source) {
+    const __m128i words = _mm_cvtepi8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(source)));
+    return _mm256_cvtph_ps(_mm_and_si128(_mm_slli_epi16(words, 7), _mm_set1_epi16(static_cast<short>(0xbf80))));
 }
 GLM5_INLINE void store_e4m3(uint8_t* out, Vec a) {
     const __m256i sign = _mm256_and_si256(_mm256_srli_epi32(_mm256_castps_si256(a), 24), _mm256_set1_epi32(0x80));

@@ -87,6 +87,11 @@ GLM5_INLINE Vec load_e4m3(const uint8_t* source) {
     const __m512i scaled = _mm512_castps_si512(mul(_mm512_castsi512_ps(fields), set1(0x1p120f)));
     return _mm512_castsi512_ps(_mm512_mask_or_epi32(scaled, nan, scaled, _mm512_set1_epi32(0x7fc00000)));
 }
+// The values times 2^-8, as halves read them when the fields are moved into place; not for NaN.
+GLM5_INLINE Vec load_e4m3_weight(const uint8_t* source) {
+    const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
+    return _mm512_cvtph_ps(_mm256_and_si256(_mm256_slli_epi16(words, 7), _mm256_set1_epi16(static_cast<short>(0xbf80))));
+}
 GLM5_INLINE void store_e4m3(uint8_t* out, Vec a) {
     const __m512i bits = _mm512_castps_si512(a);
     const __m512i sign = _mm512_and_si512(_mm512_srli_epi32(bits, 24), _mm512_set1_epi32(0x80));

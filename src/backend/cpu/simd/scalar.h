@@ -85,6 +85,8 @@ GLM5_INLINE Vec load_e4m3(const uint8_t* source) {
         return from_bits(sign | bits(from_bits(magnitude << 20) * 0x1p120f));
     });
 }
+// The values times 2^-8; not for NaN.
+GLM5_INLINE Vec load_e4m3_weight(const uint8_t* source) { return mul(load_e4m3(source), set1(0x1p-8f)); }
 GLM5_INLINE uint8_t e4m3(float value) {
     const auto sign = static_cast<uint8_t>(bits(value) >> 24 & 0x80);
     if (value != value) return sign | 0x7f;
