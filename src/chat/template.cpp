@@ -19,7 +19,8 @@ Result<std::string> Template::render(const json::Object& variables, const jinja:
     try {
         return evaluator.run();
     } catch (const jinja::Error& error) {
-        return invalid_argument("chat template line {}: {}", error.line != 0 ? error.line : evaluator.line(), error.message);
+        return invalid_argument("chat template line {}: {}", error.line != 0 ? error.line : evaluator.line(),
+                                error.message);
     }
 }
 

@@ -1,7 +1,7 @@
 // A chat template: Jinja text, parsed once, rendered many times from any number of threads.
-// Jinja as transformers sets it up: trim_blocks, lstrip_blocks, loop controls, sandbox, lenient undefined values, tojson
-// that is json.dumps(ensure_ascii=False), raise_exception(), {% generation %}. A template is input: what a render may cost
-// is bounded (jinja/budget.h).
+// Jinja as transformers sets it up: trim_blocks, lstrip_blocks, loop controls, sandbox, lenient undefined values,
+// tojson that is json.dumps(ensure_ascii=False), raise_exception(), {% generation %}. A template is input: what a
+// render may cost is bounded (jinja/budget.h).
 #pragma once
 
 #include <memory>
@@ -23,7 +23,8 @@ public:
     // Errors: invalid_argument "chat template line N: …".
     static Result<Template> parse(std::string_view source);
 
-    // The text. A name that `variables` lacks is undefined. Errors as above; what raise_exception() says is one of them.
+    // The text. A name that `variables` lacks is undefined. Errors as above; what raise_exception() says is one of
+    // them.
     Result<std::string> render(const json::Object& variables, const jinja::Limits& limits = {}) const;
 
 private:

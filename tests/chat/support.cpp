@@ -21,9 +21,13 @@ std::string read_file(const std::string& path) {
 
 }  // namespace
 
-std::string read_fixture(std::string_view name) { return read_file(fmt::format("{}/tests/fixtures/chat/{}", GLM5_SOURCE_DIR, name)); }
+std::string read_fixture(std::string_view name) {
+    return read_file(fmt::format("{}/tests/fixtures/chat/{}", GLM5_SOURCE_DIR, name));
+}
 
-json::Value read_json_fixture(std::string_view name) { return parse_json(read_fixture(name)); }
+json::Value read_json_fixture(std::string_view name) {
+    return parse_json(read_fixture(name));
+}
 
 std::string read_template(std::string_view name) {
     if (name == "nano") return read_file(std::string(GLM5_SOURCE_DIR) + "/models/glm5-nano/chat_template.jinja");

@@ -45,9 +45,13 @@ int compare_goldens(std::string_view file) {
     return num_compared;
 }
 
-TEST(Template, GoldenConversations) { EXPECT_EQ(compare_goldens("chat_template_goldens.json"), 39 * 5); }
+TEST(Template, GoldenConversations) {
+    EXPECT_EQ(compare_goldens("chat_template_goldens.json"), 39 * 5);
+}
 
-TEST(Template, FurtherConversationsAndNano) { EXPECT_EQ(compare_goldens("further_goldens.json"), 50 * 6); }
+TEST(Template, FurtherConversationsAndNano) {
+    EXPECT_EQ(compare_goldens("further_goldens.json"), 50 * 6);
+}
 
 std::string outcome(std::string_view source, const json::Object& variables) {
     const Result<Template> parsed = Template::parse(source);
@@ -64,7 +68,8 @@ bool agrees(const std::string& actual, const json::Value& expected) {
     const std::string place = line.is_null() ? "" : " line " + line.as_number().text + ": ";
     if (actual.find(place) == std::string::npos) return false;
     const std::string& type = expected.find("error")->as_string();
-    return (type != "UndefinedError" && type != "TemplateError") || actual.ends_with(": " + expected.find("message")->as_string());
+    return (type != "UndefinedError" && type != "TemplateError") ||
+           actual.ends_with(": " + expected.find("message")->as_string());
 }
 
 TEST(Template, SnippetsRenderAsInJinja2) {
@@ -75,10 +80,13 @@ TEST(Template, SnippetsRenderAsInJinja2) {
         const std::string& source = snippet.find("template")->as_string();
         const json::Value& expected = *snippet.find("result");
         const std::string actual = outcome(source, variables);
-        EXPECT_TRUE(agrees(actual, expected)) << source << "\nexpected "
-                                              << (expected.is_string() ? expected.as_string() : expected.find("message")->as_string())
-                                              << (expected.is_string() ? "" : " in line " + (expected.find("line")->is_null() ? "-" : expected.find("line")->as_number().text))
-                                              << "\nactual   " << actual;
+        EXPECT_TRUE(agrees(actual, expected))
+            << source << "\nexpected "
+            << (expected.is_string() ? expected.as_string() : expected.find("message")->as_string())
+            << (expected.is_string()
+                    ? ""
+                    : " in line " + (expected.find("line")->is_null() ? "-" : expected.find("line")->as_number().text))
+            << "\nactual   " << actual;
         ++num_compared;
     }
     EXPECT_GT(num_compared, 600);

@@ -10,13 +10,17 @@ namespace {
 constexpr std::string_view kSymbols[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
 
 [[noreturn]] void fail_types(BinaryOperator op, const Value& left, const Value& right) {
-    if (op == BinaryOperator::add && left.is_string()) fail("can only concatenate str (not \"{}\") to str", right.type_name());
+    if (op == BinaryOperator::add && left.is_string())
+        fail("can only concatenate str (not \"{}\") to str", right.type_name());
     if (op == BinaryOperator::add && left.is_list() && left.as_list().kind <= ListKind::tuple)
         fail("can only concatenate {0} (not \"{1}\") to {0}", left.type_name(), right.type_name());
-    fail("unsupported operand type(s) for {}: '{}' and '{}'", kSymbols[static_cast<int>(op)], left.type_name(), right.type_name());
+    fail("unsupported operand type(s) for {}: '{}' and '{}'", kSymbols[static_cast<int>(op)], left.type_name(),
+         right.type_name());
 }
 
-[[noreturn]] void fail_range() { fail("an integer is beyond 64 bits: the template engine does not calculate with it"); }
+[[noreturn]] void fail_range() {
+    fail("an integer is beyond 64 bits: the template engine does not calculate with it");
+}
 
 int64_t add(int64_t a, int64_t b) {
     int64_t result = 0;
@@ -103,7 +107,8 @@ Value calculate_reals(BinaryOperator op, double a, double b) {
             if (a == 0 && b < 0) fail("0.0 cannot be raised to a negative power");
             const double result = std::pow(a, b);
             if (std::isnan(result) && !std::isnan(a) && !std::isnan(b)) fail("a power of a negative number is complex");
-            if (std::isinf(result) && std::isfinite(a) && std::isfinite(b)) fail("(34, 'Numerical result out of range')");
+            if (std::isinf(result) && std::isfinite(a) && std::isfinite(b))
+                fail("(34, 'Numerical result out of range')");
             return Value(result);
         }
     }
@@ -129,11 +134,14 @@ Value repeat(const Value& sequence, const Value& times, Budget& budget) {
     const List& list = sequence.as_list();
     budget.allocate(list.items.empty() ? 0 : count, list.items.size() * sizeof(Value));
     std::vector<Value> repeated;
-    for (size_t i = 0; i < count && !list.items.empty(); ++i) repeated.insert(repeated.end(), list.items.begin(), list.items.end());
+    for (size_t i = 0; i < count && !list.items.empty(); ++i)
+        repeated.insert(repeated.end(), list.items.begin(), list.items.end());
     return make_list(std::move(repeated), list.kind);
 }
 
-bool is_repeatable(const Value& value) { return value.is_string() || (value.is_list() && value.as_list().kind <= ListKind::tuple); }
+bool is_repeatable(const Value& value) {
+    return value.is_string() || (value.is_list() && value.as_list().kind <= ListKind::tuple);
+}
 
 Value concatenate_lists(const List& left, const List& right, Budget& budget) {
     budget.allocate(left.items.size() + right.items.size(), sizeof(Value));

@@ -17,8 +17,25 @@ namespace glm5::chat::jinja {
 struct Builtin;
 
 enum class ExpressionKind {
-    constant, name, list, dict, attribute, item, slice, call, filter, test,
-    negate, plus, logical_not, logical_and, logical_or, binary, concat, compare, conditional
+    constant,
+    name,
+    list,
+    dict,
+    attribute,
+    item,
+    slice,
+    call,
+    filter,
+    test,
+    negate,
+    plus,
+    logical_not,
+    logical_and,
+    logical_or,
+    binary,
+    concat,
+    compare,
+    conditional
 };
 
 struct Expression {
@@ -126,7 +143,21 @@ struct ConditionalExpression : Expression {
     explicit ConditionalExpression(int at_line) : Expression(ExpressionKind::conditional, at_line) {}
 };
 
-enum class StatementKind { text, print, set, set_block, if_branch, for_loop, macro, call_block, filter_block, with, scope, break_loop, continue_loop };
+enum class StatementKind {
+    text,
+    print,
+    set,
+    set_block,
+    if_branch,
+    for_loop,
+    macro,
+    call_block,
+    filter_block,
+    with,
+    scope,
+    break_loop,
+    continue_loop
+};
 
 struct Statement {
     StatementKind kind;
@@ -153,7 +184,8 @@ struct TextStatement : Statement {
 
 struct PrintStatement : Statement {
     ExpressionPtr value;
-    PrintStatement(ExpressionPtr printed, int at_line) : Statement(StatementKind::print, at_line), value(std::move(printed)) {}
+    PrintStatement(ExpressionPtr printed, int at_line)
+        : Statement(StatementKind::print, at_line), value(std::move(printed)) {}
 };
 
 struct SetStatement : Statement {
@@ -184,8 +216,8 @@ struct IfStatement : Statement {
 struct ForStatement : Statement {
     Target target;
     ExpressionPtr iterable;
-    ExpressionPtr test;    // may be null
-    Target test_target;    // the same names in the frame of the test
+    ExpressionPtr test;  // may be null
+    Target test_target;  // the same names in the frame of the test
     int test_slots = 0;
     ScopedBody scope;
     int loop_slot = -1;    // of `loop`; -1 when the body does not use it

@@ -9,12 +9,12 @@
 namespace glm5::chat::jinja {
 
 struct Limits {
-    int64_t steps = 50'000'000;               // nodes evaluated, loop iterations, and characters looked at / 16
+    int64_t steps = 50'000'000;                  // nodes evaluated, loop iterations, and characters looked at / 16
     int64_t allocated_bytes = int64_t{1} << 30;  // strings, lists and mappings made, whether or not they still live
     int64_t output_bytes = int64_t{64} << 20;
-    int64_t range_items = 100'000;            // of one range(), as Jinja's sandbox
+    int64_t range_items = 100'000;  // of one range(), as Jinja's sandbox
     int macro_depth = 200;
-    int evaluation_depth = 1'500;             // nodes being evaluated inside one another
+    int evaluation_depth = 1'500;  // nodes being evaluated inside one another
 };
 
 // Lists and mappings inside one another; bounds every recursion over a value, its destruction included.
@@ -22,7 +22,8 @@ constexpr int kMaxValueDepth = 400;
 
 class Budget {
 public:
-    explicit Budget(const Limits& limits) : limits_(limits), steps_left_(limits.steps), bytes_left_(limits.allocated_bytes) {}
+    explicit Budget(const Limits& limits)
+        : limits_(limits), steps_left_(limits.steps), bytes_left_(limits.allocated_bytes) {}
 
     const Limits& limits() const { return limits_; }
 

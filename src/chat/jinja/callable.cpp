@@ -23,18 +23,22 @@ Value call_builtin(Evaluator& evaluator, const Builtin& builtin, const Value& su
     const size_t num_given = arguments.positional.size();
     arguments.positional.resize(count);
     for (auto& [name, value] : arguments.keyword) {
-        const auto position = static_cast<size_t>(std::find(builtin.parameters.begin(), first_empty, *name) - builtin.parameters.begin());
+        const auto position =
+            static_cast<size_t>(std::find(builtin.parameters.begin(), first_empty, *name) - builtin.parameters.begin());
         if (position == count) fail("{}() got an unexpected keyword argument '{}'", builtin.name, *name);
         if (position < num_given || !arguments.positional[position].is_missing())
             fail("{}() got multiple values for argument '{}'", builtin.name, *name);
         arguments.positional[position] = std::move(value);
     }
     for (size_t i = 0; i < static_cast<size_t>(builtin.num_required); ++i)
-        if (arguments.positional[i].is_missing()) fail("{}() missing required argument '{}'", builtin.name, builtin.parameters[i]);
+        if (arguments.positional[i].is_missing())
+            fail("{}() missing required argument '{}'", builtin.name, builtin.parameters[i]);
     return builtin.function(evaluator, subject, arguments);
 }
 
-bool flag(const Value& value, bool otherwise) { return value.is_missing() ? otherwise : is_true(value); }
+bool flag(const Value& value, bool otherwise) {
+    return value.is_missing() ? otherwise : is_true(value);
+}
 
 int64_t integer(const Value& value, int64_t otherwise, std::string_view what) {
     if (value.is_missing()) return otherwise;
@@ -50,7 +54,9 @@ const std::string& string_argument(const Value& value, std::string_view what) {
     return value.as_string();
 }
 
-std::string text_of(Evaluator& evaluator, const Value& value) { return to_string(value, evaluator.budget()); }
+std::string text_of(Evaluator& evaluator, const Value& value) {
+    return to_string(value, evaluator.budget());
+}
 
 Value get_path(Evaluator& evaluator, const Value& item, const Value& path) {
     if (path.is_missing() || path.is_none()) return item;
@@ -74,7 +80,8 @@ std::vector<std::string_view> split_lines(std::string_view text) {
     for (size_t position = 0; position < text.size();) {
         const size_t end = position;
         const char32_t c = decode_code_point(text, position);
-        const bool ends_line = (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
+        const bool ends_line =
+            (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
         if (!ends_line) continue;
         if (c == '\r' && position < text.size() && text[position] == '\n') ++position;
         lines.push_back(text.substr(start, end - start));
@@ -101,7 +108,8 @@ Value LoopState::attribute(std::string_view name) const {
     if (name == "depth") return Value(int64_t{1});  // Jinja counts only recursive loops
     if (name == "depth0") return Value(int64_t{0});
     if (name == "previtem") return index == 0 ? undefined_message("there is no previous item") : items[index - 1];
-    if (name == "nextitem") return index + 1 >= items.size() ? undefined_message("there is no next item") : items[index + 1];
+    if (name == "nextitem")
+        return index + 1 >= items.size() ? undefined_message("there is no next item") : items[index + 1];
     return Value();
 }
 

@@ -51,7 +51,8 @@ struct Callable {
     Value subject;
     int depth;
 
-    Callable(const Builtin& function, Value bound) : builtin(&function), subject(std::move(bound)), depth(subject.depth() + 1) {}
+    Callable(const Builtin& function, Value bound)
+        : builtin(&function), subject(std::move(bound)), depth(subject.depth() + 1) {}
 };
 
 // A macro and the variables around its definition, which the render keeps alive.

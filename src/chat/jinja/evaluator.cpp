@@ -10,7 +10,9 @@ namespace glm5::chat::jinja {
 Evaluator::Evaluator(const SyntaxTree& tree, const json::Object& variables, const Limits& limits)
     : tree_(tree), variables_(variables), budget_(limits), globals_(tree.globals.size()) {}
 
-std::string Evaluator::run() { return capture(tree_.root); }
+std::string Evaluator::run() {
+    return capture(tree_.root);
+}
 
 Frame* Evaluator::make_frame(int num_slots) {
     if (free_frames_.empty()) {
@@ -57,7 +59,7 @@ void Evaluator::print(const Value& value) {
     if (!value.is_undefined()) write(to_string(value, budget_));
 }
 
-// What a body writes, as a text.
+// What a body writes, as a text that is counted already.
 std::string Evaluator::capture(const ScopedBody& scope) {
     std::string text;
     const RestoreOnExit<std::string*> restore(out_, &text);
@@ -106,16 +108,18 @@ Evaluator::Flow Evaluator::run_if(const IfStatement& node) {
     return run_body(node.otherwise);
 }
 
-void Evaluator::run_set(const SetStatement& node) { assign(node.target, evaluate(*node.value)); }
+void Evaluator::run_set(const SetStatement& node) {
+    assign(node.target, evaluate(*node.value));
+}
 
 void Evaluator::run_set_block(const SetBlockStatement& node) {
-    Value text = make_string(capture(node.scope));
+    Value text = Value::string(capture(node.scope));
     if (node.filter) text = apply_filters(static_cast<const FilterExpression&>(*node.filter), std::move(text));
     assign(node.target, std::move(text));
 }
 
 void Evaluator::run_filter_block(const FilterBlockStatement& node) {
-    Value text = make_string(capture(node.scope));
+    Value text = Value::string(capture(node.scope));
     print(apply_filters(static_cast<const FilterExpression&>(*node.filter), std::move(text)));
 }
 
@@ -221,15 +225,18 @@ Value Evaluator::call_macro(const Macro& macro, Arguments arguments, Value calle
         run_body(definition.scope.body);
     }
     line_ = caller_line;
-    return make_string(std::move(text));
+    return Value::string(std::move(text));  // write() counted it
 }
 
 void Evaluator::bind_parameters(const MacroDefinition& definition, Arguments& arguments) {
     const auto slot = [&](int index) -> Value& { return frame_->slots[static_cast<size_t>(index)]; };
     const size_t num_positional = std::min(arguments.positional.size(), definition.parameters.size());
-    for (size_t i = 0; i < num_positional; ++i) slot(definition.parameters[i].slot) = std::move(arguments.positional[i]);
+    for (size_t i = 0; i < num_positional; ++i)
+        slot(definition.parameters[i].slot) = std::move(arguments.positional[i]);
     auto extra = std::make_shared<Mapping>();
-    for (auto& [name, value] : arguments.keyword) {
+    for (auto& argument : arguments.keyword) {
+        const StringPtr& name = argument.first;
+        Value& value = argument.second;
         const auto found = std::find_if(definition.parameters.begin(), definition.parameters.end(),
                                         [&](const Parameter& parameter) { return *parameter.name == *name; });
         if (found == definition.parameters.end()) {
@@ -241,9 +248,11 @@ void Evaluator::bind_parameters(const MacroDefinition& definition, Arguments& ar
             slot(found->slot) = std::move(value);
         }
     }
-    if (definition.kwargs_slot >= 0) slot(definition.kwargs_slot) = Value(std::shared_ptr<const Mapping>(std::move(extra)));
+    if (definition.kwargs_slot >= 0)
+        slot(definition.kwargs_slot) = Value(std::shared_ptr<const Mapping>(std::move(extra)));
     if (definition.varargs_slot >= 0) {
-        std::vector<Value> rest(arguments.positional.begin() + static_cast<ptrdiff_t>(num_positional), arguments.positional.end());
+        std::vector<Value> rest(arguments.positional.begin() + static_cast<ptrdiff_t>(num_positional),
+                                arguments.positional.end());
         slot(definition.varargs_slot) = make_list(std::move(rest), ListKind::tuple);
     } else if (arguments.positional.size() > num_positional) {
         fail("macro '{}' takes not more than {} argument(s)", *definition.name, definition.parameters.size());

@@ -38,7 +38,9 @@ public:
     Value get_item(const Value& object, const Value& key);
     Namespace* make_namespace();
     Value make_string(std::string text) { return new_string(std::move(text), budget_); }
-    Value make_list(std::vector<Value> items, ListKind kind = ListKind::list) { return new_list(std::move(items), kind, budget_); }
+    Value make_list(std::vector<Value> items, ListKind kind = ListKind::list) {
+        return new_list(std::move(items), kind, budget_);
+    }
 
 private:
     enum class Flow { normal, break_loop, continue_loop };

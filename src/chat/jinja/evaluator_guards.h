@@ -25,7 +25,8 @@ private:
 // A frame inside the current one, which becomes the current one.
 class Evaluator::FrameScope {
 public:
-    FrameScope(Evaluator& evaluator, int num_slots) : evaluator_(evaluator), outer_(evaluator.frame_), frame_(evaluator.make_frame(num_slots)) {
+    FrameScope(Evaluator& evaluator, int num_slots)
+        : evaluator_(evaluator), outer_(evaluator.frame_), frame_(evaluator.make_frame(num_slots)) {
         evaluator.frame_ = frame_;
     }
     ~FrameScope() {

@@ -26,7 +26,8 @@ namespace {
 void adopt(Expression& parent, const ExpressionPtr& child) {
     if (!child) return;
     parent.depth = std::max(parent.depth, child->depth + 1);
-    if (parent.depth > 2 * kMaxSyntaxDepth) fail_at(parent.line, "an expression is nested deeper than {} levels", 2 * kMaxSyntaxDepth);
+    if (parent.depth > 2 * kMaxSyntaxDepth)
+        fail_at(parent.line, "an expression is nested deeper than {} levels", 2 * kMaxSyntaxDepth);
 }
 
 void adopt(Expression& parent, const CallArguments& arguments) {
@@ -53,7 +54,9 @@ ExpressionPtr make_unary(ExpressionKind kind, ExpressionPtr operand, int line) {
     return node;
 }
 
-StringPtr shared(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
+StringPtr shared(std::string text) {
+    return std::make_shared<const std::string>(std::move(text));
+}
 
 }  // namespace
 
@@ -96,8 +99,9 @@ ExpressionPtr ExpressionParser::parse_not() {
 
 ExpressionPtr ExpressionParser::parse_comparison() {
     static constexpr std::pair<std::string_view, CompareOperator> kOperators[] = {
-        {"==", CompareOperator::equal},      {"!=", CompareOperator::not_equal}, {"<", CompareOperator::less},
-        {"<=", CompareOperator::less_equal}, {">", CompareOperator::greater},    {">=", CompareOperator::greater_equal}};
+        {"==", CompareOperator::equal},  {"!=", CompareOperator::not_equal},
+        {"<", CompareOperator::less},    {"<=", CompareOperator::less_equal},
+        {">", CompareOperator::greater}, {">=", CompareOperator::greater_equal}};
     auto node = std::make_unique<CompareExpression>(stream_.line());
     node->first = parse_sum();
     while (true) {
@@ -234,7 +238,8 @@ ExpressionPtr ExpressionParser::parse_tuple(bool with_conditional, std::string_v
     }
     if (is_tuple) return node;
     if (!node->items.empty()) return std::move(node->items.front());
-    if (!in_parentheses) fail_at(stream_.line(), "Expected an expression, got '{}'", TokenStream::describe(stream_.current()));
+    if (!in_parentheses)
+        fail_at(stream_.line(), "Expected an expression, got '{}'", TokenStream::describe(stream_.current()));
     return node;
 }
 
@@ -323,7 +328,9 @@ ExpressionPtr ExpressionParser::parse_subscript_key() {
     const int line = stream_.line();
     stream_.expect_symbol("[");
     auto slice = std::make_unique<SliceExpression>(line);
-    const auto at_bound_end = [&] { return stream_.at_symbol(":") || stream_.at_symbol("]") || stream_.at_symbol(","); };
+    const auto at_bound_end = [&] {
+        return stream_.at_symbol(":") || stream_.at_symbol("]") || stream_.at_symbol(",");
+    };
     if (!stream_.at_symbol(":")) {
         ExpressionPtr key = parse_expression();
         if (!stream_.at_symbol(":")) {
@@ -431,7 +438,9 @@ ExpressionPtr ExpressionParser::parse_test(ExpressionPtr subject) {
     return negated ? make_unary(ExpressionKind::logical_not, std::move(node), line) : std::move(node);
 }
 
-StringPtr ExpressionParser::parse_name() { return shared(stream_.expect(TokenType::name, "name").text); }
+StringPtr ExpressionParser::parse_name() {
+    return shared(stream_.expect(TokenType::name, "name").text);
+}
 
 Target ExpressionParser::parse_target(std::string_view end_name, bool with_namespace) {
     Target tuple;
@@ -441,7 +450,8 @@ Target ExpressionParser::parse_target(std::string_view end_name, bool with_names
         if (!stream_.skip_symbol(",")) break;
         tuple.is_tuple = true;
     }
-    if (tuple.parts.empty()) fail_at(line, "Expected an expression, got '{}'", TokenStream::describe(stream_.current()));
+    if (tuple.parts.empty())
+        fail_at(line, "Expected an expression, got '{}'", TokenStream::describe(stream_.current()));
     if (tuple.is_tuple) return tuple;
     Target single = std::move(tuple.parts.front());
     return single;

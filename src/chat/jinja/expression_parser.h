@@ -26,8 +26,10 @@ public:
 
     // One expression; with_conditional: `a if b else c` is allowed.
     ExpressionPtr parse_expression(bool with_conditional = true);
-    // One expression, or several between commas as a tuple. `end_name` is a name that ends it (as in `for x in y recursive`).
-    ExpressionPtr parse_tuple(bool with_conditional = true, std::string_view end_name = {}, bool in_parentheses = false);
+    // One expression, or several between commas as a tuple. `end_name` is a name that ends it (as in `for x in y
+    // recursive`).
+    ExpressionPtr parse_tuple(bool with_conditional = true, std::string_view end_name = {},
+                              bool in_parentheses = false);
     // `| name(arguments) | …` applied to `subject`, which may be null. starts_inline: the first bar is absent.
     ExpressionPtr parse_filters(ExpressionPtr subject, bool starts_inline = false);
     // What `set`, `for` and `with` assign to.

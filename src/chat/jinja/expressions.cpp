@@ -55,7 +55,8 @@ Value Evaluator::evaluate(const Expression& expression) {
         }
         case ExpressionKind::concat: return evaluate_concat(static_cast<const ConcatExpression&>(expression));
         case ExpressionKind::compare: return evaluate_compare(static_cast<const CompareExpression&>(expression));
-        case ExpressionKind::conditional: return evaluate_conditional(static_cast<const ConditionalExpression&>(expression));
+        case ExpressionKind::conditional:
+            return evaluate_conditional(static_cast<const ConditionalExpression&>(expression));
     }
     return Value();
 }
@@ -101,7 +102,9 @@ Value Evaluator::evaluate_item(const ItemExpression& node) {
     const Value object = evaluate(*node.object);
     if (node.key->kind != ExpressionKind::slice) return get_item(object, evaluate(*node.key));
     const auto& bounds = static_cast<const SliceExpression&>(*node.key);
-    const auto bound = [&](const ExpressionPtr& expression) { return expression ? evaluate(*expression) : Value(None{}); };
+    const auto bound = [&](const ExpressionPtr& expression) {
+        return expression ? evaluate(*expression) : Value(None{});
+    };
     const Value start = bound(bounds.start);
     const Value stop = bound(bounds.stop);
     const Value step = bound(bounds.step);
@@ -124,7 +127,8 @@ Value Evaluator::get_attribute(const Value& object, const Value& name) {
         return Value(std::make_shared<const Callable>(*method, object));
     }
     if (is_unsafe_member(object, text))
-        return undefined_message(fmt::format("access to attribute '{}' of '{}' object is unsafe.", text, object.type_name()));
+        return undefined_message(
+            fmt::format("access to attribute '{}' of '{}' object is unsafe.", text, object.type_name()));
     if (object.is_mapping()) {
         if (const Value* held = object.as_mapping().find(text)) return *held;
     }
@@ -143,7 +147,8 @@ Arguments Evaluator::evaluate_arguments(const CallArguments& given) {
     arguments.positional.reserve(given.positional.size());
     for (const ExpressionPtr& argument : given.positional) arguments.positional.push_back(evaluate(*argument));
     if (given.spread_positional) {
-        for (Value& item : iterate(evaluate(*given.spread_positional), budget_)) arguments.positional.push_back(std::move(item));
+        for (Value& item : iterate(evaluate(*given.spread_positional), budget_))
+            arguments.positional.push_back(std::move(item));
     }
     for (const auto& [name, argument] : given.keyword) arguments.keyword.emplace_back(name, evaluate(*argument));
     if (given.spread_keyword) {
@@ -245,8 +250,8 @@ Value Evaluator::evaluate_compare(const CompareExpression& node) {
 Value Evaluator::evaluate_conditional(const ConditionalExpression& node) {
     if (is_true(evaluate(*node.condition))) return evaluate(*node.then);
     if (node.otherwise) return evaluate(*node.otherwise);
-    return undefined_message(
-        fmt::format("the inline if-expression on line {} evaluated to false and no else section was defined.", node.line));
+    return undefined_message(fmt::format(
+        "the inline if-expression on line {} evaluated to false and no else section was defined.", node.line));
 }
 
 }  // namespace glm5::chat::jinja

@@ -23,7 +23,8 @@ Value filter_first(Evaluator& evaluator, const Value& subject, const Arguments&)
 }
 
 Value filter_last(Evaluator& evaluator, const Value& subject, const Arguments&) {
-    if (subject.is_list() && subject.as_list().kind == ListKind::generator) fail("'generator' object is not reversible");
+    if (subject.is_list() && subject.as_list().kind == ListKind::generator)
+        fail("'generator' object is not reversible");
     if (subject.is_list() && !subject.as_list().items.empty()) return subject.as_list().items.back();
     std::vector<Value> items = iterate(subject, evaluator.budget());
     return items.empty() ? undefined_message("No last item, sequence was empty.") : items.back();
@@ -39,7 +40,8 @@ Value filter_reverse(Evaluator& evaluator, const Value& subject, const Arguments
 }
 
 Value filter_join(Evaluator& evaluator, const Value& subject, const Arguments& arguments) {
-    const std::string separator = arguments.positional[0].is_missing() ? "" : text_of(evaluator, arguments.positional[0]);
+    const std::string separator =
+        arguments.positional[0].is_missing() ? "" : text_of(evaluator, arguments.positional[0]);
     std::string text;
     bool is_first = true;
     for (const Value& item : iterate(subject, evaluator.budget())) {
@@ -70,7 +72,8 @@ Value filter_sum(Evaluator& evaluator, const Value& subject, const Arguments& ar
     Value total = arguments.positional[1].is_missing() ? Value(int64_t{0}) : arguments.positional[1];
     if (total.is_string()) fail("sum() can't sum strings [use ''.join(seq) instead]");
     for (const Value& item : iterate(subject, evaluator.budget()))
-        total = calculate(BinaryOperator::add, total, get_path(evaluator, item, arguments.positional[0]), evaluator.budget());
+        total = calculate(BinaryOperator::add, total, get_path(evaluator, item, arguments.positional[0]),
+                          evaluator.budget());
     return total;
 }
 
@@ -131,13 +134,15 @@ Value filter_sort(Evaluator& evaluator, const Value& subject, const Arguments& a
 Value filter_dictsort(Evaluator& evaluator, const Value& subject, const Arguments& arguments) {
     if (!subject.is_mapping()) fail("dictsort(): '{}' object has no attribute 'items'", subject.type_name());
     const bool case_sensitive = flag(arguments.positional[0], false);
-    const std::string by = arguments.positional[1].is_missing() ? "key" : string_argument(arguments.positional[1], "by");
+    const std::string by =
+        arguments.positional[1].is_missing() ? "key" : string_argument(arguments.positional[1], "by");
     if (by != "key" && by != "value") fail("You can only sort by either \"key\" or \"value\"");
     std::vector<Keyed> keyed;
     for (const auto& [key, value] : subject.as_mapping().members()) {
         const Value& sorted_by = by == "key" ? key : value;
         evaluator.budget().allocate(sizeof(Keyed) + sizeof(Value));
-        keyed.push_back({evaluator.make_list({key, value}, ListKind::tuple), {case_sensitive ? sorted_by : ignore_case(evaluator, sorted_by)}});
+        keyed.push_back({evaluator.make_list({key, value}, ListKind::tuple),
+                         {case_sensitive ? sorted_by : ignore_case(evaluator, sorted_by)}});
     }
     return evaluator.make_list(sort_items(std::move(keyed), flag(arguments.positional[2], false), evaluator.budget()));
 }
@@ -148,8 +153,9 @@ Value find_extreme(Evaluator& evaluator, const Value& subject, const Arguments& 
     for (const Value& item : iterate(subject, evaluator.budget())) {
         Value key = get_path(evaluator, item, arguments.positional[1]);
         if (!case_sensitive) key = ignore_case(evaluator, key);
-        const bool is_better = best.is_missing() || (wants_largest ? order(key, best_key, ">", evaluator.budget()).value_or(0) > 0
-                                                                   : order(key, best_key, "<", evaluator.budget()).value_or(0) < 0);
+        const bool is_better =
+            best.is_missing() || (wants_largest ? order(key, best_key, ">", evaluator.budget()).value_or(0) > 0
+                                                : order(key, best_key, "<", evaluator.budget()).value_or(0) < 0);
         if (!is_better) continue;
         best = item;
         best_key = std::move(key);
@@ -198,15 +204,16 @@ Value filter_map(Evaluator& evaluator, const Value& subject, const Arguments& ar
             Value found = get_path(evaluator, item, *attribute);
             items.push_back(found.is_undefined() && otherwise && !otherwise->is_none() ? *otherwise : std::move(found));
         } else {
-            items.push_back(evaluator.call_filter(string_argument(arguments.positional[0], "the name of a filter"), item,
-                                                  without_first(arguments, 1)));
+            items.push_back(evaluator.call_filter(string_argument(arguments.positional[0], "the name of a filter"),
+                                                  item, without_first(arguments, 1)));
         }
     }
     return evaluator.make_list(std::move(items), ListKind::generator);
 }
 
 // Keeps the items whose test (their truth when none is named) gives `wanted`.
-Value select_items(Evaluator& evaluator, const Value& subject, const Arguments& arguments, bool by_attribute, bool wanted) {
+Value select_items(Evaluator& evaluator, const Value& subject, const Arguments& arguments, bool by_attribute,
+                   bool wanted) {
     if (by_attribute && arguments.positional.empty()) fail("Missing parameter for attribute name");
     const size_t test = by_attribute ? 1 : 0;
     std::vector<Value> items;
@@ -214,8 +221,8 @@ Value select_items(Evaluator& evaluator, const Value& subject, const Arguments& 
         evaluator.budget().step();
         const Value tested = by_attribute ? get_path(evaluator, item, arguments.positional[0]) : item;
         const bool passes = arguments.positional.size() > test
-                                ? evaluator.call_test(string_argument(arguments.positional[test], "the name of a test"), tested,
-                                                      without_first(arguments, test + 1))
+                                ? evaluator.call_test(string_argument(arguments.positional[test], "the name of a test"),
+                                                      tested, without_first(arguments, test + 1))
                                 : is_true(tested);
         if (passes == wanted) items.push_back(item);
     }
@@ -260,7 +267,9 @@ constexpr Builtin kSequenceFilters[] = {
 
 }  // namespace
 
-const Builtin* find_sequence_filter(std::string_view name) { return find_builtin(kSequenceFilters, name); }
+const Builtin* find_sequence_filter(std::string_view name) {
+    return find_builtin(kSequenceFilters, name);
+}
 
 const Builtin* find_filter(std::string_view name) {
     const Builtin* builtin = find_text_filter(name);

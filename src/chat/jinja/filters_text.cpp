@@ -71,7 +71,9 @@ Value filter_replace(Evaluator& evaluator, const Value& subject, const Arguments
 Value filter_indent(Evaluator& evaluator, const Value& subject, const Arguments& arguments) {
     const Value& width = arguments.positional[0];
     const std::string indention =
-        width.is_string() ? width.as_string() : std::string(static_cast<size_t>(std::clamp<int64_t>(integer(width, 4, "width"), 0, 10'000)), ' ');
+        width.is_string()
+            ? width.as_string()
+            : std::string(static_cast<size_t>(std::clamp<int64_t>(integer(width, 4, "width"), 0, 10'000)), ' ');
     const bool indents_first = flag(arguments.positional[1], false);
     const bool indents_blank = flag(arguments.positional[2], false);
     const std::string text = string_argument(subject, "the indented value") + "\n";
@@ -180,7 +182,8 @@ std::optional<Value> parse_python_integer(std::string_view text, int64_t base) {
     if (base == 10) return Value::integer(digits == "-0" ? "0" : digits);
     int64_t value = 0;
     for (const char c : std::string_view(digits).substr(sign))
-        if (__builtin_mul_overflow(value, base, &value) || __builtin_add_overflow(value, static_cast<int64_t>(allowed.find(c)), &value))
+        if (__builtin_mul_overflow(value, base, &value) ||
+            __builtin_add_overflow(value, static_cast<int64_t>(allowed.find(c)), &value))
             fail("an integer is beyond 64 bits: the template engine does not calculate with it");
     return Value(sign ? -value : value);
 }
@@ -221,7 +224,8 @@ double round_decimal(double value, int64_t precision) {
 Value filter_round(Evaluator&, const Value& subject, const Arguments& arguments) {
     if (subject.is_undefined()) fail("{}", subject.as_undefined().message());
     const int64_t precision = integer(arguments.positional[0], 0, "precision");
-    const std::string method = arguments.positional[1].is_missing() ? "common" : string_argument(arguments.positional[1], "method");
+    const std::string method =
+        arguments.positional[1].is_missing() ? "common" : string_argument(arguments.positional[1], "method");
     if (method != "common" && method != "ceil" && method != "floor") fail("method must be common, ceil or floor");
     if (!subject.is_number()) fail("type {} doesn't define __round__ method", subject.type_name());
     if (subject.is_integer() && method == "common" && precision >= 0) return plus(subject);
@@ -241,13 +245,15 @@ JsonStyle json_style(const Arguments& arguments) {
     const Value& indent = arguments.positional[1];
     if (!indent.is_missing() && !indent.is_none()) {
         style.item_separator = ",";
-        style.indent = indent.is_string()
-                           ? indent.as_string()
-                           : std::string(static_cast<size_t>(std::clamp<int64_t>(integer(indent, 0, "indent"), 0, 1000)), ' ');
+        style.indent =
+            indent.is_string()
+                ? indent.as_string()
+                : std::string(static_cast<size_t>(std::clamp<int64_t>(integer(indent, 0, "indent"), 0, 1000)), ' ');
     }
     const Value& separators = arguments.positional[2];
     if (!separators.is_missing() && !separators.is_none()) {
-        if (!separators.is_list() || separators.as_list().items.size() != 2) fail("tojson(): separators must be a pair of strings");
+        if (!separators.is_list() || separators.as_list().items.size() != 2)
+            fail("tojson(): separators must be a pair of strings");
         style.item_separator = string_argument(separators.as_list().items[0], "a separator");
         style.key_separator = string_argument(separators.as_list().items[1], "a separator");
     }
@@ -284,6 +290,8 @@ constexpr Builtin kTextFilters[] = {
 
 }  // namespace
 
-const Builtin* find_text_filter(std::string_view name) { return find_builtin(kTextFilters, name); }
+const Builtin* find_text_filter(std::string_view name) {
+    return find_builtin(kTextFilters, name);
+}
 
 }  // namespace glm5::chat::jinja

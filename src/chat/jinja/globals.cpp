@@ -23,7 +23,8 @@ Value global_range(Evaluator& evaluator, const Value&, const Arguments& argument
 // Calls set(key, value) for every member that dict(…) or namespace(…) is given.
 template <typename Set>
 void visit_members(Evaluator& evaluator, const Arguments& arguments, std::string_view name, Set set) {
-    if (arguments.positional.size() > 1) fail("{} expected at most 1 argument, got {}", name, arguments.positional.size());
+    if (arguments.positional.size() > 1)
+        fail("{} expected at most 1 argument, got {}", name, arguments.positional.size());
     for (const Value& source : arguments.positional) {
         if (source.is_mapping()) {
             evaluator.budget().allocate(source.as_mapping().members().size(), 4 * sizeof(Value));
@@ -42,7 +43,8 @@ void visit_members(Evaluator& evaluator, const Arguments& arguments, std::string
 
 Value global_dict(Evaluator& evaluator, const Value&, const Arguments& arguments) {
     auto mapping = std::make_shared<Mapping>();
-    visit_members(evaluator, arguments, "dict", [&](const Value& key, const Value& value) { mapping->set(key, value); });
+    visit_members(evaluator, arguments, "dict",
+                  [&](const Value& key, const Value& value) { mapping->set(key, value); });
     return Value(std::shared_ptr<const Mapping>(std::move(mapping)));
 }
 
@@ -72,6 +74,8 @@ constexpr Builtin kGlobals[] = {
 
 }  // namespace
 
-const Builtin* find_global(std::string_view name) { return find_builtin(kGlobals, name); }
+const Builtin* find_global(std::string_view name) {
+    return find_builtin(kGlobals, name);
+}
 
 }  // namespace glm5::chat::jinja

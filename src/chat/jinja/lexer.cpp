@@ -12,11 +12,15 @@
 namespace glm5::chat::jinja {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 bool is_name_start(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
-bool is_name_part(char c) { return is_name_start(c) || is_digit(c); }
+bool is_name_part(char c) {
+    return is_name_start(c) || is_digit(c);
+}
 
 // Line ends become \n, and one at the end of the template is dropped.
 std::string normalize_newlines(std::string_view source) {
@@ -53,8 +57,7 @@ private:
         std::string_view text = source_.substr(position_, tag - position_);
         if (tag == source_.size()) {
             add_data(text);
-            position_ = tag;
-            return;
+            return advance_to(tag);
         }
         const char sign = sign_at(tag + 2);
         const Tag kind = source_[tag + 1] == '{' ? Tag::variable : source_[tag + 1] == '%' ? Tag::block : Tag::comment;
@@ -113,7 +116,8 @@ private:
         finish_tag(end, end > from ? sign_at(end - 1) : '\0', true);
     }
 
-    // Behind `{%- keyword -%}` at `tag`; none when another tag stands there. A `raw` tag takes no + and trims no line end.
+    // Behind `{%- keyword -%}` at `tag`; none when another tag stands there. A `raw` tag takes no + and trims no line
+    // end.
     std::optional<size_t> match_keyword_tag(size_t tag, std::string_view keyword, bool is_end) const {
         size_t at = tag + 2;
         if (sign_at(at) != 0) ++at;
@@ -203,7 +207,9 @@ private:
     }
 
     bool digit_at(size_t position) const { return position < source_.size() && is_digit(source_[position]); }
-    char lower_at(size_t position) const { return position < source_.size() ? static_cast<char>(source_[position] | 32) : '\0'; }
+    char lower_at(size_t position) const {
+        return position < source_.size() ? static_cast<char>(source_[position] | 32) : '\0';
+    }
 
     void lex_number() {
         if (const size_t end = match_real(); end != 0) return add_number(TokenType::real, end);
@@ -215,7 +221,8 @@ private:
             if (end > position_ + 2) return add_based_integer(position_ + 2, end, base);
         }
         size_t end = position_ + 1;
-        while (end < source_.size() && (source_[end] == '0' || (source_[end] == '_' && end + 1 < source_.size() && source_[end + 1] == '0')))
+        while (end < source_.size() &&
+               (source_[end] == '0' || (source_[end] == '_' && end + 1 < source_.size() && source_[end + 1] == '0')))
             end += source_[end] == '0' ? 1 : 2;
         add_number(TokenType::integer, end);
     }
@@ -265,8 +272,9 @@ private:
     void append_escape(std::string& out, std::string_view text, size_t& position) const;
 
     void lex_symbol() {
-        static constexpr std::array<std::string_view, 25> kSymbols = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "[",
-                                                                      "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ","};
+        static constexpr std::array<std::string_view, 25> kSymbols = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "*",
+                                                                      "/",  "%",  "~",  "[",  "]",  "(",  ")", "{", "}",
+                                                                      ">",  "<",  "=",  ".",  ":",  "|",  ","};
         for (const std::string_view symbol : kSymbols) {
             if (source_.substr(position_, symbol.size()) != symbol) continue;
             balance(symbol.front());
@@ -289,7 +297,8 @@ private:
     }
     void add(TokenType type, std::string text) { tokens_.push_back({type, std::move(text), line_}); }
     void advance_to(size_t position) {
-        line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(position_), source_.begin() + static_cast<ptrdiff_t>(position), '\n'));
+        line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(position_),
+                                             source_.begin() + static_cast<ptrdiff_t>(position), '\n'));
         position_ = position;
     }
 
@@ -334,7 +343,8 @@ void Lexer::append_escape(std::string& out, std::string_view text, size_t& posit
     const size_t start = position + (is_octal ? 1 : 2);
     const std::string_view number = text.substr(start, is_octal ? 3 : digits);
     uint32_t code_point = 0;
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), code_point, is_octal ? 8 : 16);
+    const auto [end, error] =
+        std::from_chars(number.data(), number.data() + number.size(), code_point, is_octal ? 8 : 16);
     const auto length = static_cast<size_t>(end - number.data());
     if (error != std::errc() || (!is_octal && length != digits)) fail_at(line_, "truncated \\{} escape in a string", c);
     if (code_point > 0x10ffff || (code_point >= 0xd800 && code_point < 0xe000))

@@ -8,7 +8,19 @@
 
 namespace glm5::chat::jinja {
 
-enum class TokenType { data, variable_begin, variable_end, block_begin, block_end, name, string, integer, real, symbol, end };
+enum class TokenType {
+    data,
+    variable_begin,
+    variable_end,
+    block_begin,
+    block_end,
+    name,
+    string,
+    integer,
+    real,
+    symbol,
+    end
+};
 
 struct Token {
     TokenType type;

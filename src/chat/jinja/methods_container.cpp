@@ -33,7 +33,9 @@ Value mapping_get(Evaluator&, const Value& subject, const Arguments& arguments) 
 }
 
 // Values never change, so a copy is the value.
-Value container_copy(Evaluator&, const Value& subject, const Arguments&) { return subject; }
+Value container_copy(Evaluator&, const Value& subject, const Arguments&) {
+    return subject;
+}
 
 Value list_index(Evaluator& evaluator, const Value& subject, const Arguments& arguments) {
     const std::vector<Value>& items = subject.as_list().items;
@@ -67,7 +69,8 @@ Value loop_changed(Evaluator& evaluator, const Value& subject, const Arguments& 
 }
 
 constexpr Builtin kMappingMethods[] = {
-    {"copy", container_copy},   {"get", mapping_get, {"key", "default"}, 1}, {"items", mapping_items}, {"keys", mapping_keys},
+    {"copy", container_copy},   {"get", mapping_get, {"key", "default"}, 1},
+    {"items", mapping_items},   {"keys", mapping_keys},
     {"values", mapping_values},
 };
 constexpr Builtin kListMethods[] = {
@@ -87,9 +90,15 @@ bool is_one_of(std::string_view name, const std::string_view (&names)[size]) {
 
 }  // namespace
 
-const Builtin* find_mapping_method(std::string_view name) { return find_builtin(kMappingMethods, name); }
-const Builtin* find_list_method(std::string_view name) { return find_builtin(kListMethods, name); }
-const Builtin* find_loop_method(std::string_view name) { return find_builtin(kLoopMethods, name); }
+const Builtin* find_mapping_method(std::string_view name) {
+    return find_builtin(kMappingMethods, name);
+}
+const Builtin* find_list_method(std::string_view name) {
+    return find_builtin(kListMethods, name);
+}
+const Builtin* find_loop_method(std::string_view name) {
+    return find_builtin(kLoopMethods, name);
+}
 
 const Builtin* find_method(const Value& subject, std::string_view name) {
     if (subject.is_mapping()) return find_mapping_method(name);
@@ -101,8 +110,10 @@ const Builtin* find_method(const Value& subject, std::string_view name) {
 }
 
 bool is_unsafe_member(const Value& subject, std::string_view name) {
-    static constexpr std::string_view kMappingMutators[] = {"clear", "pop", "popitem", "setdefault", "update", "fromkeys"};
-    static constexpr std::string_view kListMutators[] = {"append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"};
+    static constexpr std::string_view kMappingMutators[] = {"clear",      "pop",    "popitem",
+                                                            "setdefault", "update", "fromkeys"};
+    static constexpr std::string_view kListMutators[] = {"append", "clear",  "extend",  "insert",
+                                                         "pop",    "remove", "reverse", "sort"};
     if (name.size() > 4 && name.starts_with("__") && name.ends_with("__")) return true;
     if (subject.is_mapping()) return is_one_of(name, kMappingMutators);
     return subject.is_list() && subject.as_list().kind == ListKind::list && is_one_of(name, kListMutators);

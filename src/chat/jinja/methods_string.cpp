@@ -13,7 +13,9 @@ std::string_view subject_text(Evaluator& evaluator, const Value& subject) {
     return subject.as_string();
 }
 
-Value make_text(Evaluator& evaluator, std::string_view text) { return evaluator.make_string(std::string(text)); }
+Value make_text(Evaluator& evaluator, std::string_view text) {
+    return evaluator.make_string(std::string(text));
+}
 
 Value string_upper(Evaluator& evaluator, const Value& subject, const Arguments&) {
     return evaluator.make_string(to_upper(subject_text(evaluator, subject)));
@@ -64,7 +66,8 @@ Value string_strip(Evaluator& evaluator, const Value& subject, const Arguments& 
 
 // ---- splitting
 
-std::vector<Value> split_at(Evaluator& evaluator, std::string_view text, std::string_view separator, int64_t max_splits) {
+std::vector<Value> split_at(Evaluator& evaluator, std::string_view text, std::string_view separator,
+                            int64_t max_splits) {
     std::vector<Value> parts;
     size_t start = 0;
     while (max_splits < 0 || static_cast<int64_t>(parts.size()) < max_splits) {
@@ -78,7 +81,8 @@ std::vector<Value> split_at(Evaluator& evaluator, std::string_view text, std::st
 }
 
 // From the right; the parts come in order.
-std::vector<Value> split_at_last(Evaluator& evaluator, std::string_view text, std::string_view separator, int64_t max_splits) {
+std::vector<Value> split_at_last(Evaluator& evaluator, std::string_view text, std::string_view separator,
+                                 int64_t max_splits) {
     std::vector<Value> parts;
     while (max_splits < 0 || static_cast<int64_t>(parts.size()) < max_splits) {
         evaluator.budget().scan(separator.size());
@@ -146,7 +150,8 @@ Value string_rsplit(Evaluator& evaluator, const Value& subject, const Arguments&
     const std::string_view text = subject_text(evaluator, subject);
     const int64_t max_splits = integer(arguments.positional[1], -1, "maxsplit");
     const Value& given = arguments.positional[0];
-    if (given.is_missing() || given.is_none()) return evaluator.make_list(split_at_last_spaces(evaluator, text, max_splits));
+    if (given.is_missing() || given.is_none())
+        return evaluator.make_list(split_at_last_spaces(evaluator, text, max_splits));
     const std::string& separator = string_argument(given, "the separator");
     if (separator.empty()) fail("empty separator");
     count_right_search(evaluator, text, separator);
@@ -160,7 +165,9 @@ Value string_splitlines(Evaluator& evaluator, const Value& subject, const Argume
     const std::vector<std::string_view> found = split_lines(text);
     for (size_t i = 0; i < found.size(); ++i) {
         const char* end = i + 1 < found.size() ? found[i + 1].data() : text.data() + text.size();
-        lines.push_back(make_text(evaluator, keeps_ends ? std::string_view(found[i].data(), static_cast<size_t>(end - found[i].data())) : found[i]));
+        lines.push_back(make_text(
+            evaluator,
+            keeps_ends ? std::string_view(found[i].data(), static_cast<size_t>(end - found[i].data())) : found[i]));
     }
     return evaluator.make_list(std::move(lines));
 }
@@ -170,7 +177,8 @@ Value string_partition(Evaluator& evaluator, const Value& subject, const Argumen
     const std::string& separator = string_argument(arguments.positional[0], "the separator");
     if (separator.empty()) fail("empty separator");
     const size_t found = find_text(text, separator);
-    if (found == std::string_view::npos) return evaluator.make_list({subject, Value::string(""), Value::string("")}, ListKind::tuple);
+    if (found == std::string_view::npos)
+        return evaluator.make_list({subject, Value::string(""), Value::string("")}, ListKind::tuple);
     return evaluator.make_list({make_text(evaluator, text.substr(0, found)), arguments.positional[0],
                                 make_text(evaluator, text.substr(found + separator.size()))},
                                ListKind::tuple);
@@ -182,7 +190,8 @@ Value string_rpartition(Evaluator& evaluator, const Value& subject, const Argume
     if (separator.empty()) fail("empty separator");
     count_right_search(evaluator, text, separator);
     const size_t found = text.rfind(separator);
-    if (found == std::string_view::npos) return evaluator.make_list({Value::string(""), Value::string(""), subject}, ListKind::tuple);
+    if (found == std::string_view::npos)
+        return evaluator.make_list({Value::string(""), Value::string(""), subject}, ListKind::tuple);
     return evaluator.make_list({make_text(evaluator, text.substr(0, found)), arguments.positional[0],
                                 make_text(evaluator, text.substr(found + separator.size()))},
                                ListKind::tuple);
@@ -292,7 +301,9 @@ Value string_count(Evaluator& evaluator, const Value& subject, const Arguments& 
     const std::string& wanted = string_argument(arguments.positional[0], "the text that is counted");
     if (wanted.empty()) return Value(static_cast<int64_t>(count_code_points(text)) + 1);
     int64_t count = 0;
-    for (size_t found = find_text(text, wanted); found != std::string_view::npos; found = find_text(text, wanted, found + wanted.size())) ++count;
+    for (size_t found = find_text(text, wanted); found != std::string_view::npos;
+         found = find_text(text, wanted, found + wanted.size()))
+        ++count;
     return Value(count);
 }
 
@@ -321,7 +332,8 @@ Value string_pad(Evaluator& evaluator, const Value& subject, const Arguments& ar
 
 Value string_zfill(Evaluator& evaluator, const Value& subject, const Arguments& arguments) {
     const std::string_view text = subject_text(evaluator, subject);
-    const int64_t missing = integer(arguments.positional[0], 0, "width") - static_cast<int64_t>(count_code_points(text));
+    const int64_t missing =
+        integer(arguments.positional[0], 0, "width") - static_cast<int64_t>(count_code_points(text));
     const size_t sign = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
     const std::string zeros = padding(evaluator, missing, Value::string("0"));
     return evaluator.make_string(std::string(text.substr(0, sign)) + zeros + std::string(text.substr(sign)));
@@ -363,6 +375,8 @@ constexpr Builtin kStringMethods[] = {
 
 }  // namespace
 
-const Builtin* find_string_method(std::string_view name) { return find_builtin(kStringMethods, name); }
+const Builtin* find_string_method(std::string_view name) {
+    return find_builtin(kStringMethods, name);
+}
 
 }  // namespace glm5::chat::jinja

@@ -15,7 +15,7 @@ public:
 
     SyntaxTree run() {
         SyntaxTree tree;
-        tree.root.body = parse_body({});
+        tree.root.body = parse_body({}, 1);
         return tree;
     }
 
@@ -23,9 +23,8 @@ private:
     using EndTags = std::initializer_list<std::string_view>;
 
     // Statements up to one of the end tags, whose name is then the current token; to the end when there are none.
-    Body parse_body(EndTags ends) {
-        const NestingGuard guard(nesting_, stream_.line());
-        const int first_line = stream_.line();
+    Body parse_body(EndTags ends, int first_line) {
+        const NestingGuard guard(nesting_, first_line);
         Body body;
         while (!stream_.at_end()) {
             const Token token = stream_.next();
@@ -42,8 +41,8 @@ private:
             }
         }
         if (ends.size() != 0) {
-            fail_at(stream_.line(), "unexpected end of template: the block that begins in line {} needs '{}'", first_line,
-                    *(ends.end() - 1));
+            fail_at(stream_.line(), "unexpected end of template: the block that begins in line {} needs '{}'",
+                    first_line, *(ends.end() - 1));
         }
         return body;
     }
@@ -51,8 +50,8 @@ private:
     // The body behind the rest of an opening tag.
     Body parse_block(EndTags ends) {
         stream_.skip_symbol(":");
-        stream_.expect(TokenType::block_end, "end of statement block");
-        return parse_body(ends);
+        const int line = stream_.expect(TokenType::block_end, "end of statement block").line;
+        return parse_body(ends, line);
     }
     Body parse_whole_block(std::string_view end) {
         Body body = parse_block({end});

@@ -1,5 +1,5 @@
-// Tokens → syntax tree, by Jinja's grammar: for, if, set, macro, call, filter, with, print, break, continue, generation.
-// Tags that load other templates (include, import, extends, block) are errors.
+// Tokens → syntax tree, by Jinja's grammar: for, if, set, macro, call, filter, with, print, break, continue,
+// generation. Tags that load other templates (include, import, extends, block) are errors.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
-// Two passes per scope, as Jinja's symbol analysis: first every name that the scope itself loads or stores, in the order
-// of the text; then the places of the names, once the scope is known as a whole.
+// Two passes per scope, as Jinja's symbol analysis: first every name that the scope itself loads or stores, in the
+// order of the text; then the places of the names, once the scope is known as a whole.
 #include "chat/jinja/resolver.h"
 
 #include <algorithm>
@@ -29,7 +29,8 @@ public:
     }
     int store(const StringPtr& name) {
         const auto [entry, is_first] = symbols_.try_emplace(*name);
-        if (is_first && branches_ == 0 && !(parent_ && parent_->is_known(*name))) entry->second.origin = Origin::undefined;
+        if (is_first && branches_ == 0 && !(parent_ && parent_->is_known(*name)))
+            entry->second.origin = Origin::undefined;
         return give_slot(entry->second);
     }
     int declare(const StringPtr& name) {
@@ -182,13 +183,12 @@ private:
                 return store(scope, static_cast<SetStatement&>(statement).target);
             case StatementKind::set_block: return store(scope, static_cast<SetBlockStatement&>(statement).target);
             case StatementKind::for_loop: return load(scope, static_cast<ForStatement&>(statement).iterable);
-            case StatementKind::macro:
-                scope.store(static_cast<MacroStatement&>(statement).definition.name);
-                return;
+            case StatementKind::macro: scope.store(static_cast<MacroStatement&>(statement).definition.name); return;
             case StatementKind::call_block: return load_call(scope, static_cast<CallBlockStatement&>(statement));
             case StatementKind::filter_block: return load(scope, static_cast<FilterBlockStatement&>(statement).filter);
             case StatementKind::with:
-                for (const auto& [target, value] : static_cast<WithStatement&>(statement).assignments) load(scope, value);
+                for (const auto& [target, value] : static_cast<WithStatement&>(statement).assignments)
+                    load(scope, value);
                 return;
             case StatementKind::if_branch: return analyze_if(scope, static_cast<IfStatement&>(statement));
         }
@@ -216,7 +216,8 @@ private:
     }
     void place(const Scope& scope, Name& name) {
         if (!scope.place(name)) return;
-        const auto [entry, is_first] = globals_.try_emplace(std::string_view(*name.name), static_cast<int>(tree_.globals.size()));
+        const auto [entry, is_first] =
+            globals_.try_emplace(std::string_view(*name.name), static_cast<int>(tree_.globals.size()));
         if (is_first) tree_.globals.push_back(name.name);
         name.global = entry->second;
     }
@@ -304,7 +305,8 @@ private:
             node.test_slots = test.num_slots();
         }
         Scope body(&scope);
-        if (uses_name(node.scope.body, "loop")) node.loop_slot = body.declare(std::make_shared<const std::string>("loop"));
+        if (uses_name(node.scope.body, "loop"))
+            node.loop_slot = body.declare(std::make_shared<const std::string>("loop"));
         declare(body, node.target);
         resolve_scope(node.scope, body);
         place(body, node.target);
@@ -319,17 +321,21 @@ private:
         return copy;
     }
 
+    // The slot of a name that a macro has without declaring it; -1 when the body does not use it.
+    static int declare_implicit(Scope& scope, const MacroDefinition& macro, const char* name) {
+        const bool is_parameter = std::any_of(macro.parameters.begin(), macro.parameters.end(),
+                                              [name](const Parameter& parameter) { return *parameter.name == name; });
+        if (is_parameter || !uses_name(macro.scope.body, name)) return -1;
+        return scope.declare(std::make_shared<const std::string>(name));
+    }
+
     void resolve_macro(Scope& parent, MacroDefinition& macro) {
         Scope scope(&parent);
         for (Parameter& parameter : macro.parameters) parameter.slot = scope.declare(parameter.name);
         for (const Parameter& parameter : macro.parameters) load(scope, parameter.default_value);
-        const std::pair<const char*, int*> implicit[] = {
-            {"caller", &macro.caller_slot}, {"varargs", &macro.varargs_slot}, {"kwargs", &macro.kwargs_slot}};
-        for (const auto& [name, slot] : implicit) {
-            const bool is_parameter = std::any_of(macro.parameters.begin(), macro.parameters.end(),
-                                                  [&](const Parameter& parameter) { return *parameter.name == name; });
-            if (!is_parameter && uses_name(macro.scope.body, name)) *slot = scope.declare(std::make_shared<const std::string>(name));
-        }
+        macro.caller_slot = declare_implicit(scope, macro, "caller");
+        macro.varargs_slot = declare_implicit(scope, macro, "varargs");
+        macro.kwargs_slot = declare_implicit(scope, macro, "kwargs");
         resolve_scope(macro.scope, scope);
         for (const Parameter& parameter : macro.parameters) place(scope, parameter.default_value);
     }
@@ -361,7 +367,8 @@ bool Resolver::uses_name(const Body& body, std::string_view wanted) {
     const auto in = [&](const ExpressionPtr& expression) { return loads_name(expression.get(), wanted); };
     const auto in_macro = [&](const MacroDefinition& macro) {
         return uses_name(macro.scope.body, wanted) ||
-               std::any_of(macro.parameters.begin(), macro.parameters.end(), [&](const Parameter& p) { return in(p.default_value); });
+               std::any_of(macro.parameters.begin(), macro.parameters.end(),
+                           [&](const Parameter& p) { return in(p.default_value); });
     };
     return std::any_of(body.begin(), body.end(), [&](const StatementPtr& statement) {
         switch (statement->kind) {
@@ -377,12 +384,14 @@ bool Resolver::uses_name(const Body& body, std::string_view wanted) {
             case StatementKind::if_branch: {
                 auto& node = static_cast<IfStatement&>(*statement);
                 return uses_name(node.otherwise, wanted) ||
-                       std::any_of(node.branches.begin(), node.branches.end(),
-                                   [&](const auto& branch) { return in(branch.first) || uses_name(branch.second, wanted); });
+                       std::any_of(node.branches.begin(), node.branches.end(), [&](const auto& branch) {
+                           return in(branch.first) || uses_name(branch.second, wanted);
+                       });
             }
             case StatementKind::for_loop: {
                 auto& node = static_cast<ForStatement&>(*statement);
-                return in(node.iterable) || in(node.test) || uses_name(node.scope.body, wanted) || uses_name(node.otherwise.body, wanted);
+                return in(node.iterable) || in(node.test) || uses_name(node.scope.body, wanted) ||
+                       uses_name(node.otherwise.body, wanted);
             }
             case StatementKind::macro: return in_macro(static_cast<MacroStatement&>(*statement).definition);
             case StatementKind::call_block: {
@@ -396,7 +405,8 @@ bool Resolver::uses_name(const Body& body, std::string_view wanted) {
             case StatementKind::with: {
                 auto& node = static_cast<WithStatement&>(*statement);
                 return uses_name(node.scope.body, wanted) ||
-                       std::any_of(node.assignments.begin(), node.assignments.end(), [&](const auto& a) { return in(a.second); });
+                       std::any_of(node.assignments.begin(), node.assignments.end(),
+                                   [&](const auto& a) { return in(a.second); });
             }
             case StatementKind::scope: return uses_name(static_cast<ScopeStatement&>(*statement).scope.body, wanted);
         }
@@ -406,6 +416,8 @@ bool Resolver::uses_name(const Body& body, std::string_view wanted) {
 
 }  // namespace
 
-void resolve_names(SyntaxTree& tree) { Resolver(tree).run(); }
+void resolve_names(SyntaxTree& tree) {
+    Resolver(tree).run();
+}
 
 }  // namespace glm5::chat::jinja

@@ -5,27 +5,57 @@
 namespace glm5::chat::jinja {
 namespace {
 
-Value test_defined(Evaluator&, const Value& subject, const Arguments&) { return Value(!subject.is_undefined()); }
-Value test_undefined(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_undefined()); }
-Value test_none(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_none()); }
-Value test_boolean(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_bool()); }
-Value test_true(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_bool() && subject.as_bool()); }
-Value test_false(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_bool() && !subject.as_bool()); }
-Value test_integer(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_integer() && !subject.is_bool()); }
-Value test_float(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_real()); }
-Value test_number(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_number()); }
-Value test_string(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_string()); }
-Value test_mapping(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_mapping()); }
-Value test_iterable(Evaluator&, const Value& subject, const Arguments&) { return Value(is_iterable(subject)); }
-Value test_callable(Evaluator&, const Value& subject, const Arguments&) { return Value(subject.is_callable()); }
+Value test_defined(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(!subject.is_undefined());
+}
+Value test_undefined(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_undefined());
+}
+Value test_none(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_none());
+}
+Value test_boolean(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_bool());
+}
+Value test_true(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_bool() && subject.as_bool());
+}
+Value test_false(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_bool() && !subject.as_bool());
+}
+Value test_integer(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_integer() && !subject.is_bool());
+}
+Value test_float(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_real());
+}
+Value test_number(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_number());
+}
+Value test_string(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_string());
+}
+Value test_mapping(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_mapping());
+}
+Value test_iterable(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(is_iterable(subject));
+}
+Value test_callable(Evaluator&, const Value& subject, const Arguments&) {
+    return Value(subject.is_callable());
+}
 
 Value test_sequence(Evaluator&, const Value& subject, const Arguments&) {
     if (subject.is_list()) return Value(subject.as_list().is_subscriptable());
     return Value(subject.is_string() || subject.is_mapping() || subject.is_undefined());
 }
 
-Value test_lower(Evaluator& evaluator, const Value& subject, const Arguments&) { return Value(is_lower(text_of(evaluator, subject))); }
-Value test_upper(Evaluator& evaluator, const Value& subject, const Arguments&) { return Value(is_upper(text_of(evaluator, subject))); }
+Value test_lower(Evaluator& evaluator, const Value& subject, const Arguments&) {
+    return Value(is_lower(text_of(evaluator, subject)));
+}
+Value test_upper(Evaluator& evaluator, const Value& subject, const Arguments&) {
+    return Value(is_upper(text_of(evaluator, subject)));
+}
 
 bool leaves_remainder(Evaluator& evaluator, const Value& subject, const Value& divisor, int64_t wanted) {
     const Value remainder = calculate(BinaryOperator::modulo, subject, divisor, evaluator.budget());
@@ -104,6 +134,8 @@ constexpr Builtin kTests[] = {
 
 }  // namespace
 
-const Builtin* find_test(std::string_view name) { return find_builtin(kTests, name); }
+const Builtin* find_test(std::string_view name) {
+    return find_builtin(kTests, name);
+}
 
 }  // namespace glm5::chat::jinja

@@ -10,7 +10,9 @@
 namespace glm5::chat::jinja {
 namespace {
 
-bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
+bool is_continuation(char byte) {
+    return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
+}
 
 // Number of bytes among the eight of `word` that begin a code point.
 int count_starts(uint64_t word) {
@@ -29,8 +31,9 @@ char32_t find_case_range(std::span<const CaseRange> ranges, char32_t code_point)
 }
 
 const SpecialCase* find_special(std::span<const SpecialCase> cases, char32_t code_point) {
-    const auto found = std::lower_bound(cases.begin(), cases.end(), code_point,
-                                        [](const SpecialCase& entry, char32_t value) { return entry.code_point < value; });
+    const auto found =
+        std::lower_bound(cases.begin(), cases.end(), code_point,
+                         [](const SpecialCase& entry, char32_t value) { return entry.code_point < value; });
     return found != cases.end() && found->code_point == code_point ? &*found : nullptr;
 }
 
@@ -64,8 +67,12 @@ void append_title(std::string& out, char32_t code_point) {
     append_upper(out, code_point);
 }
 
-bool has_lower(char32_t c) { return find_case_range(kLowerRanges, c) != c || find_special(kSpecialLower, c); }
-bool has_upper(char32_t c) { return find_case_range(kUpperRanges, c) != c || find_special(kSpecialUpper, c); }
+bool has_lower(char32_t c) {
+    return find_case_range(kLowerRanges, c) != c || find_special(kSpecialLower, c);
+}
+bool has_upper(char32_t c) {
+    return find_case_range(kUpperRanges, c) != c || find_special(kSpecialUpper, c);
+}
 
 }  // namespace
 
@@ -82,7 +89,8 @@ bool is_valid_utf8(std::string_view text) {
         for (int i = 1; i < length; ++i)
             if ((p[i] & 0xc0) != 0x80) return false;
         // Overlong forms, surrogates, and beyond U+10FFFF.
-        if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+        if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+            (*p == 0xf4 && p[1] > 0x8f))
             return false;
         p += length;
     }
@@ -156,14 +164,15 @@ size_t find_text(std::string_view text, std::string_view wanted, size_t from) {
 
 bool is_space(char32_t c) {
     if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13) || (c >= 0x1c && c <= 0x1f);
-    return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
+    return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 bool is_printable(char32_t c) {
     if (c < 0x7f) return c >= 0x20;
-    const auto after = std::upper_bound(kNotPrintable.begin(), kNotPrintable.end(), c,
-                                        [](char32_t value, const CodePointRange& range) { return value < range.first; });
+    const auto after =
+        std::upper_bound(kNotPrintable.begin(), kNotPrintable.end(), c,
+                         [](char32_t value, const CodePointRange& range) { return value < range.first; });
     return after == kNotPrintable.begin() || c > (after - 1)->last;
 }
 
@@ -203,8 +212,12 @@ auto occurs_in(std::string_view characters) {
 
 }  // namespace
 
-std::string_view strip_left(std::string_view text) { return strip_left_if(text, is_space); }
-std::string_view strip_right(std::string_view text) { return strip_right_if(text, is_space); }
+std::string_view strip_left(std::string_view text) {
+    return strip_left_if(text, is_space);
+}
+std::string_view strip_right(std::string_view text) {
+    return strip_right_if(text, is_space);
+}
 std::string_view strip_left(std::string_view text, std::string_view characters) {
     return strip_left_if(text, occurs_in(characters));
 }

@@ -97,13 +97,13 @@ std::string UndefinedReason::message() const {
 }
 
 Value undefined_variable(StringPtr name) {
-    return Value(std::make_shared<const UndefinedReason>(
-        UndefinedReason{UndefinedReason::Kind::variable, {}, std::move(name)}));
+    return Value(
+        std::make_shared<const UndefinedReason>(UndefinedReason{UndefinedReason::Kind::variable, {}, std::move(name)}));
 }
 
 Value undefined_message(std::string message) {
-    return Value(std::make_shared<const UndefinedReason>(UndefinedReason{
-        UndefinedReason::Kind::message, {}, std::make_shared<const std::string>(std::move(message))}));
+    return Value(std::make_shared<const UndefinedReason>(
+        UndefinedReason{UndefinedReason::Kind::message, {}, std::make_shared<const std::string>(std::move(message))}));
 }
 
 namespace {

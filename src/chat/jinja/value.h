@@ -98,11 +98,13 @@ public:
 
 private:
     template <typename T>
-    bool is() const { return std::holds_alternative<T>(data_); }
+    bool is() const {
+        return std::holds_alternative<T>(data_);
+    }
 
-    std::variant<std::monostate, None, bool, int64_t, double, BigInteger, StringPtr, std::shared_ptr<const UndefinedReason>,
-                 std::shared_ptr<const List>, std::shared_ptr<const Mapping>, Namespace*, std::shared_ptr<const Macro>,
-                 std::shared_ptr<LoopState>, std::shared_ptr<const Callable>>
+    std::variant<std::monostate, None, bool, int64_t, double, BigInteger, StringPtr,
+                 std::shared_ptr<const UndefinedReason>, std::shared_ptr<const List>, std::shared_ptr<const Mapping>,
+                 Namespace*, std::shared_ptr<const Macro>, std::shared_ptr<LoopState>, std::shared_ptr<const Callable>>
         data_;
 };
 
@@ -130,7 +132,9 @@ struct List {
     int depth;
 
     List(std::vector<Value> values, ListKind list_kind);  // throws Error beyond kMaxValueDepth
-    bool is_subscriptable() const { return kind == ListKind::list || kind == ListKind::tuple || kind == ListKind::range; }
+    bool is_subscriptable() const {
+        return kind == ListKind::list || kind == ListKind::tuple || kind == ListKind::range;
+    }
 };
 
 Value make_list(std::vector<Value> items, ListKind kind = ListKind::list);

@@ -12,7 +12,9 @@
 namespace glm5::chat::jinja {
 namespace {
 
-[[noreturn]] void fail_undefined(const Value& value) { fail("{}", value.as_undefined().message()); }
+[[noreturn]] void fail_undefined(const Value& value) {
+    fail("{}", value.as_undefined().message());
+}
 
 double to_real(const Value& value) {
     if (value.is_real()) return value.as_real();
@@ -20,11 +22,15 @@ double to_real(const Value& value) {
     return json::parse_double(value.as_big_integer());
 }
 
-int sign(auto difference) { return difference < 0 ? -1 : difference > 0 ? 1 : 0; }
+int sign(auto difference) {
+    return difference < 0 ? -1 : difference > 0 ? 1 : 0;
+}
 
 int order_big_integers(const Value& left, const Value& right) {
     // At least one is beyond 64 bits, so its digits or its sign decide.
-    const auto text = [](const Value& value) { return value.is_big_integer() ? value.as_big_integer() : std::to_string(value.as_int64()); };
+    const auto text = [](const Value& value) {
+        return value.is_big_integer() ? value.as_big_integer() : std::to_string(value.as_int64());
+    };
     const std::string a = text(left);
     const std::string b = text(right);
     const bool a_negative = a.front() == '-';
@@ -42,7 +48,8 @@ std::optional<int> order_numbers(const Value& left, const Value& right) {
     }
     // An int64 against a double: exact in long double, whose mantissa holds both.
     const auto wide = [](const Value& value) -> long double {
-        return value.is_real() || value.is_big_integer() ? static_cast<long double>(to_real(value)) : static_cast<long double>(value.as_int64());
+        return value.is_real() || value.is_big_integer() ? static_cast<long double>(to_real(value))
+                                                         : static_cast<long double>(value.as_int64());
     };
     const long double a = wide(left);
     const long double b = wide(right);
@@ -236,7 +243,9 @@ struct SliceBounds {
     int64_t start, stop, step;
 };
 
-bool is_slice_bound(const Value& value) { return value.is_none() || (value.is_integer() && !value.is_big_integer()); }
+bool is_slice_bound(const Value& value) {
+    return value.is_none() || (value.is_integer() && !value.is_big_integer());
+}
 
 std::optional<int64_t> slice_bound(const Value& value) {
     return value.is_none() ? std::nullopt : std::optional<int64_t>(value.as_int64());

@@ -143,7 +143,9 @@ namespace {
 
 class JsonWriter {
 public:
-    JsonWriter(const JsonStyle& style, Budget& budget) : style_(style), budget_(budget) { options_.ascii = style.ascii; }
+    JsonWriter(const JsonStyle& style, Budget& budget) : style_(style), budget_(budget) {
+        options_.ascii = style.ascii;
+    }
 
     std::string run(const Value& value) {
         write(value);
@@ -154,10 +156,8 @@ private:
     void write(const Value& value) {
         budget_.step();
         const size_t before = out_.size();
-        if (value.is_list() && value.as_list().kind <= ListKind::tuple)
-            return write_list(value.as_list());
-        if (value.is_mapping())
-            return write_mapping(value.as_mapping());
+        if (value.is_list() && value.as_list().kind <= ListKind::tuple) return write_list(value.as_list());
+        if (value.is_mapping()) return write_mapping(value.as_mapping());
         if (value.is_string())
             json::write_string(out_, value.as_string(), options_);
         else
@@ -235,7 +235,8 @@ private:
     void write_key(const Value& key) {
         if (key.is_string()) budget_.allocate(key.as_string().size());
         if (key.is_string()) return json::write_string(out_, key.as_string(), options_);
-        if (!key.is_number() && !key.is_none()) fail("keys must be str, int, float, bool or None, not {}", key.type_name());
+        if (!key.is_number() && !key.is_none())
+            fail("keys must be str, int, float, bool or None, not {}", key.type_name());
         out_ += '"';
         write_plain(key);
         out_ += '"';
@@ -250,6 +251,8 @@ private:
 
 }  // namespace
 
-std::string to_json(const Value& value, const JsonStyle& style, Budget& budget) { return JsonWriter(style, budget).run(value); }
+std::string to_json(const Value& value, const JsonStyle& style, Budget& budget) {
+    return JsonWriter(style, budget).run(value);
+}
 
 }  // namespace glm5::chat::jinja
