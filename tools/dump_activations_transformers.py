@@ -8,7 +8,8 @@
 OUT/step-000000/NAME.safetensors holds one tensor NAME; names are those of docs/model.md. FP8 weights are dequantised
 here, as weight * weight_scale_inv per 128 x 128 block: transformers cannot do it for kv_a_proj_with_mqa, whose 576 rows
 are no multiple of 128. Two things are set to what servers run (docs/model.md): the latent norms use rms_norm_eps
-(--latent-eps chooses another value), and equal scores are chosen by the lower position or id.
+(--latent-eps chooses another value), and equal scores are chosen by the lower position or id. With --fp8-inputs the
+inputs of FP8 linear layers are quantised per token and 128 values, as in docs/numerics.md; all else stays float32.
 """
 import argparse
 import json
@@ -34,6 +35,25 @@ class LowerIndexFirst(TorchFunctionMode):
             ordered = torch.sort(values, dim=-1, descending=True, stable=True)
             return torch.return_types.topk((ordered.values[..., :k], ordered.indices[..., :k]))
         return function(*args, **kwargs)
+
+
+class QuantisedInputs(TorchFunctionMode):
+    """Linear layers whose weights lie in `storages` read their input rounded to e4m3 per row and 128 values."""
+
+    def __init__(self, storages):
+        self.storages = storages
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.nn.functional.linear and args[1].untyped_storage().data_ptr() in self.storages:
+            args = (round_per_block(args[0]), *args[1:])
+        return function(*args, **(kwargs or {}))
+
+
+def round_per_block(x):
+    blocks = torch.nn.functional.pad(x, (0, -x.shape[-1] % 128)).unflatten(-1, (-1, 128))
+    scale = blocks.abs().amax(-1, keepdim=True).clamp(min=1e-10) / 448
+    rounded = (blocks / scale).clamp(-448, 448).to(torch.float8_e4m3fn).float() * scale
+    return rounded.flatten(-2)[..., : x.shape[-1]]
 
 
 def read_tensors(directory):
@@ -89,6 +109,15 @@ def load_model(directory, latent_eps):
         for norm in (layer.self_attn.q_a_layernorm, layer.self_attn.kv_a_layernorm):
             norm.variance_epsilon = config.rms_norm_eps if latent_eps is None else latent_eps
     return model
+
+
+def fp8_storages(model, directory):
+    """The memory of the weights that are FP8 in the checkpoint and multiplied as such (not kv_b_proj, indexer.wk)."""
+    names = {re.sub(r"\.mlp\.experts\.\d+\..*", ".mlp.experts.", name.removesuffix(".weight_scale_inv"))
+             for name, _ in read_tensors(directory) if name.endswith("_scale_inv")}
+    names = {name for name in names if not name.endswith(("kv_b_proj", "indexer.wk"))}
+    return {parameter.untyped_storage().data_ptr() for name, parameter in model.named_parameters()
+            if name.removesuffix(".weight") in names or name.rpartition(".")[0] + "." in names}
 
 
 def ascending_selection(indices, top_k):
@@ -163,12 +192,14 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--ids", required=True, help="token ids with commas, or @FILE.safetensors with a tensor ids")
     parser.add_argument("--latent-eps", type=float, help="epsilon of the two latent norms (default: rms_norm_eps)")
+    parser.add_argument("--fp8-inputs", action="store_true", help="quantise the inputs of FP8 linear layers")
     arguments = parser.parse_args()
 
     ids = read_ids(arguments.ids)
     model = load_model(arguments.model, arguments.latent_eps)
     recorder = Recorder(model)
-    with torch.no_grad(), LowerIndexFirst():
+    storages = fp8_storages(model, arguments.model) if arguments.fp8_inputs else set()
+    with torch.no_grad(), LowerIndexFirst(), QuantisedInputs(storages):
         model(torch.tensor([ids]), use_cache=False)
 
     count = len(ids)
