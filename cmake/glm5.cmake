@@ -64,9 +64,10 @@ function(glm5_library name)
   endforeach()
 endfunction()
 
-# glm5_test(NAME [LINKS libraries…]): NAME_test from every *_test.cpp of this folder, each case a CTest.
+# glm5_test(NAME [LINKS libraries…] [SLOW filter]): NAME_test from every .cpp of this folder, each case a CTest. Cases that
+# the filter of gtest matches have the label slow, which sanitizer runs leave out.
 function(glm5_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;SLOW" "LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cpp)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
@@ -76,8 +77,13 @@ function(glm5_test name)
   target_link_libraries(${name}_test PRIVATE ${ARG_LINKS} glm5_options GTest::gtest_main GTest::gmock)
   target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name}_test PRIVATE GLM5_SOURCE_DIR="${PROJECT_SOURCE_DIR}" GLM5_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${name})
+  set(discover TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS)
+  if(ARG_SLOW)
+    gtest_discover_tests(${name}_test TEST_FILTER "${ARG_SLOW}" ${discover} slow)
+    gtest_discover_tests(${name}_test TEST_FILTER "-${ARG_SLOW}" ${discover} ${name})
+  else()
+    gtest_discover_tests(${name}_test ${discover} ${name})
+  endif()
 endfunction()
 
 # glm5_fuzz(NAME LINKS libraries…): fuzz_NAME from fuzz/NAME_fuzz.cpp.

@@ -2,6 +2,8 @@
 // pages lie, and however many threads compute. In every Numerics.
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "model/harness.h"
 
 namespace glm5::model {
@@ -13,6 +15,8 @@ struct Setting {
     ops::Numerics numerics;
     int num_tokens;  // of the longest sequence; beyond the model's top-k, so that the selection chooses
 };
+
+void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; }
 
 const Setting kSettings[] = {
     {"tiny_f32", "tests/fixtures/tiny-indexshare", {}, 150},
