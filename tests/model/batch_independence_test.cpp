@@ -16,7 +16,9 @@ struct Setting {
     int num_tokens;  // of the longest sequence; beyond the model's top-k, so that the selection chooses
 };
 
-void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; }
+void PrintTo(const Setting& setting, std::ostream* out) {
+    *out << setting.name;
+}
 
 const Setting kSettings[] = {
     {"tiny_f32", "tests/fixtures/tiny-indexshare", {}, 150},
