@@ -92,7 +92,7 @@ TEST(HostileTemplate, EndlessMemory) {
     EXPECT_EQ(outcome("{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor "
                       "%}{{ ns.l|tojson }}",
                       limits),
-              too_much);
+              "chat template line 1: the template runs for more than 5000000 steps");
     EXPECT_EQ(outcome("{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor "
                       "%}{{ ns.l }}",
                       limits),

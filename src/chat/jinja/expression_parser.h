@@ -1,4 +1,4 @@
-// The expression half of the parser; parser.cpp holds the statements.
+// The expression half of the parser: operators in expression_parser.cpp, operands in operand_parser.cpp.
 #pragma once
 
 #include <string_view>
@@ -19,6 +19,11 @@ public:
 private:
     int& depth_;
 };
+
+// Counts `child` (which may be null) into the depth of `parent`. Chains such as a + b + c nest to the left without
+// recursion of the parser, so the tree's own depth is bounded too: throws Error beyond twice kMaxSyntaxDepth.
+void adopt(Expression& parent, const ExpressionPtr& child);
+ExpressionPtr make_unary(ExpressionKind kind, ExpressionPtr operand, int line);
 
 class ExpressionParser {
 public:
