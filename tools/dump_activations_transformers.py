@@ -5,11 +5,15 @@
     tools/dump_activations_transformers.py models/glm5-nano OUT --ids 5,17,200
     tools/diff_activations.py OUT DUMP_OF_GLM5
 
-OUT/step-000000/NAME.safetensors holds one tensor NAME; names are those of docs/model.md. FP8 weights are dequantised
-here, as weight * weight_scale_inv per 128 x 128 block: transformers cannot do it for kv_a_proj_with_mqa, whose 576 rows
-are no multiple of 128. Two things are set to what servers run (docs/model.md): the latent norms use rms_norm_eps
-(--latent-eps chooses another value), and equal scores are chosen by the lower position or id. With --fp8-inputs the
-inputs of FP8 linear layers are quantised per token and 128 values, as in docs/numerics.md; all else stays float32.
+OUT/step-000000/NAME.safetensors holds one tensor NAME; names are those of docs/model.md. When OUT ends in .safetensors,
+that one file holds them all: tests/fixtures/tiny-indexshare/transformers/activations.safetensors was made from its model
+with --ids @golden.safetensors --count 32.
+
+FP8 weights are dequantised here, as weight * weight_scale_inv per 128 x 128 block: transformers cannot do it for
+kv_a_proj_with_mqa, whose 576 rows are no multiple of 128. Two things are set to what servers run (docs/model.md): the
+latent norms use rms_norm_eps (--latent-eps chooses another value), and equal scores are chosen by the lower position or
+id. With --fp8-inputs the inputs of FP8 linear layers are quantised per token and 128 values, as in docs/numerics.md; all
+else stays float32.
 """
 import argparse
 import json
@@ -180,7 +184,7 @@ class Recorder:
 
 
 def read_ids(text):
-    if text.startswith("@"):  # @FILE.safetensors: its tensor "ids"
+    if text.startswith("@"):
         with safe_open(text[1:], framework="np") as file:
             return [int(i) for i in file.get_tensor("ids")]
     return [int(i) for i in text.split(",")]
@@ -191,11 +195,12 @@ def main():
     parser.add_argument("model", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--ids", required=True, help="token ids with commas, or @FILE.safetensors with a tensor ids")
+    parser.add_argument("--count", type=int, help="only the first COUNT ids")
     parser.add_argument("--latent-eps", type=float, help="epsilon of the two latent norms (default: rms_norm_eps)")
     parser.add_argument("--fp8-inputs", action="store_true", help="quantise the inputs of FP8 linear layers")
     arguments = parser.parse_args()
 
-    ids = read_ids(arguments.ids)
+    ids = read_ids(arguments.ids)[: arguments.count]
     model = load_model(arguments.model, arguments.latent_eps)
     recorder = Recorder(model)
     storages = fp8_storages(model, arguments.model) if arguments.fp8_inputs else set()
@@ -209,11 +214,14 @@ def main():
         "sequence_ids": torch.zeros(count, dtype=torch.int32),
         "logit_rows": torch.arange(count, dtype=torch.int32),
     }
-    step = arguments.out / "step-000000"
-    step.mkdir(parents=True)
-    for name, tensor in recorder.tensors.items():
-        save_file({name: tensor}, step / f"{name}.safetensors")
-    print(f"{step}: {len(recorder.tensors)} tensors of {count} tokens")
+    if arguments.out.suffix == ".safetensors":
+        save_file(recorder.tensors, arguments.out)
+    else:
+        step = arguments.out / "step-000000"
+        step.mkdir(parents=True)
+        for name, tensor in recorder.tensors.items():
+            save_file({name: tensor}, step / f"{name}.safetensors")
+    print(f"{arguments.out}: {len(recorder.tensors)} tensors of {count} tokens")
 
 
 if __name__ == "__main__":
