@@ -43,7 +43,8 @@ Result<std::string> prompt_text(const cli::GenerateOptions& options, const Model
     if (!files.chat_format) return invalid_argument("--chat: the model has no chat template");
     chat::RenderOptions render;
     render.template_kwargs.set("enable_thinking", options.thinking);
-    const json::Value messages = json::Value::array({json::Value::object({{"role", "user"}, {"content", options.prompt}})});
+    const json::Value messages =
+        json::Value::array({json::Value::object({{"role", "user"}, {"content", options.prompt}})});
     auto rendered = files.chat_format->render(messages, nullptr, render);
     if (const auto* error = std::get_if<chat::MessageError>(&rendered)) return error->status();
     return std::get<chat::ChatPrompt>(rendered).text;
@@ -55,9 +56,11 @@ void print(const std::string& text) {
 }
 
 void print_stats(int64_t prompt_tokens, int64_t tokens, Clock::duration first, Clock::duration total) {
-    const double first_s = std::chrono::duration<double>(first).count(), total_s = std::chrono::duration<double>(total).count();
-    fmt::print(stderr, "{} prompt tokens in {:.3f} s ({:.1f} per second); {} tokens in {:.3f} s ({:.1f} per second)\n", prompt_tokens,
-               first_s, static_cast<double>(prompt_tokens) / std::max(first_s, 1e-9), tokens, total_s - first_s,
+    const double first_s = std::chrono::duration<double>(first).count(),
+                 total_s = std::chrono::duration<double>(total).count();
+    fmt::print(stderr, "{} prompt tokens in {:.3f} s ({:.1f} per second); {} tokens in {:.3f} s ({:.1f} per second)\n",
+               prompt_tokens, first_s, static_cast<double>(prompt_tokens) / std::max(first_s, 1e-9), tokens,
+               total_s - first_s,
                static_cast<double>(std::max<int64_t>(tokens - 1, 0)) / std::max(total_s - first_s, 1e-9));
 }
 
@@ -78,7 +81,8 @@ Status stream_completion(Engine& engine, const text::Tokenizer& tokenizer, Reque
             tokens += static_cast<int64_t>(event.tokens.size());
             const bool ends_in_stop = event.finish_reason == FinishReason::stop && !event.tokens.empty();
             std::string text;
-            for (size_t i = 0; i + (ends_in_stop ? 1 : 0) < event.tokens.size(); ++i) detokenizer.push(text, event.tokens[i]);
+            for (size_t i = 0; i + (ends_in_stop ? 1 : 0) < event.tokens.size(); ++i)
+                detokenizer.push(text, event.tokens[i]);
             print(text);
             if (event.finish_reason == FinishReason::none) continue;
             print(detokenizer.finish() + "\n");
@@ -97,8 +101,8 @@ Status generate(const cli::GenerateOptions& options) {
     GLM5_ASSIGN_OR_RETURN(const auto engine, open_engine(files, options.run, nullptr));
     const int room = engine->info().max_model_len - static_cast<int>(std::min<size_t>(request.prompt.size(), 1 << 30));
     if (room < 1 || options.max_tokens > room)
-        return invalid_argument("the prompt has {} tokens and --max-tokens is {}; the context holds {}", request.prompt.size(),
-                                options.max_tokens, engine->info().max_model_len);
+        return invalid_argument("the prompt has {} tokens and --max-tokens is {}; the context holds {}",
+                                request.prompt.size(), options.max_tokens, engine->info().max_model_len);
     request.sampling.max_tokens = options.max_tokens > 0 ? options.max_tokens : room;
     return stream_completion(*engine, files.tokenizer, std::move(request), options.stats);
 }

@@ -35,15 +35,20 @@ void print_config(const load::Checkpoint& checkpoint) {
                                                                                   : "NVFP4";
     fmt::print("{}\n\n", checkpoint.directory().string());
     const auto row = [](std::string_view name, const std::string& value) { fmt::print("  {:<20}{}\n", name, value); };
-    row("layers", fmt::format("{} ({} dense, {} sparse), MTP: {}", config.num_layers, config.num_layers - num_sparse, num_sparse,
-                              checkpoint.has_mtp() ? "yes" : config.has_mtp() ? "announced, not in the files" : "no"));
+    row("layers",
+        fmt::format("{} ({} dense, {} sparse), MTP: {}", config.num_layers, config.num_layers - num_sparse, num_sparse,
+                    checkpoint.has_mtp() ? "yes"
+                    : config.has_mtp()   ? "announced, not in the files"
+                                         : "no"));
     row("indexers", fmt::format("{} full, {} shared; {} heads of {}, top {}", config.num_full_layers(),
-                                config.num_layers - config.num_full_layers(), config.index_heads, config.index_dim, config.index_top_k));
+                                config.num_layers - config.num_full_layers(), config.index_heads, config.index_dim,
+                                config.index_top_k));
     row("hidden size", std::to_string(config.hidden_size));
-    row("attention", fmt::format("{} heads; latent {}, rope {}, nope {}, v {}, q latent {}", config.num_heads, config.latent_dim,
-                                 config.rope_dim, config.nope_dim, config.v_dim, config.q_lora_rank));
-    row("experts", fmt::format("{} routed, {} per token, {} shared; width {}", config.num_experts, config.num_experts_per_token,
-                               config.num_shared_experts, config.moe_intermediate_size));
+    row("attention",
+        fmt::format("{} heads; latent {}, rope {}, nope {}, v {}, q latent {}", config.num_heads, config.latent_dim,
+                    config.rope_dim, config.nope_dim, config.v_dim, config.q_lora_rank));
+    row("experts", fmt::format("{} routed, {} per token, {} shared; width {}", config.num_experts,
+                               config.num_experts_per_token, config.num_shared_experts, config.moe_intermediate_size));
     row("vocabulary", std::to_string(config.vocab_size));
     row("context", fmt::format("{} tokens", config.max_position_embeddings));
     row("quantisation", quantization);
@@ -68,10 +73,12 @@ void print_parts(const load::Checkpoint& checkpoint) {
     };
     const bool from_files = !checkpoint.tensors().empty();
     if (from_files) {
-        for (const load::TensorInfo& tensor : checkpoint.tensors()) add(tensor.name, dtype_name(tensor.dtype), static_cast<int64_t>(tensor.num_bytes));
+        for (const load::TensorInfo& tensor : checkpoint.tensors())
+            add(tensor.name, dtype_name(tensor.dtype), static_cast<int64_t>(tensor.num_bytes));
     } else {
         for (const config::Parameter& parameter : config::parameters(checkpoint.config()))
-            for (const config::ExpectedTensor& tensor : config::expected_tensors(parameter, checkpoint.stored_form(parameter)))
+            for (const config::ExpectedTensor& tensor :
+                 config::expected_tensors(parameter, checkpoint.stored_form(parameter)))
                 add(tensor.name, dtype_name(tensor.published), tensor.bytes());
     }
     fmt::print("\n  {:<20}{:<10}{:>10}{:>14}\n", from_files ? "part" : "part (by config)", "dtype", "tensors", "bytes");

@@ -54,4 +54,6 @@ int report_error(const Status& status) {
 
 }  // namespace glm5
 
-int main(int argc, char** argv) { return glm5::run_main({argv + 1, argv + argc}); }
+int main(int argc, char** argv) {
+    return glm5::run_main({argv + 1, argv + argc});
+}

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "backend/registry.h"
+#include "base/dtype.h"
 #include "base/log.h"
 #include "progress.h"
 
@@ -20,13 +21,16 @@ Result<chat::ChatFormat> format_from_file(const std::string& path) {
     if (size > kMaxTemplateBytes) return invalid_argument("--chat-template {}: {} bytes are too many", path, size);
     std::ifstream file(path, std::ios::binary);
     std::string source(size, '\0');
-    if (!file.read(source.data(), static_cast<std::streamsize>(size))) return io_error("--chat-template {}: cannot be read", path);
+    if (!file.read(source.data(), static_cast<std::streamsize>(size)))
+        return io_error("--chat-template {}: cannot be read", path);
     auto format = chat::ChatFormat::from_source(source);
     return format.ok() ? std::move(format) : format.status().with_context(path);
 }
 
-Result<std::optional<chat::ChatFormat>> open_chat_format(const cli::ModelOptions& options, const std::filesystem::path& directory) {
-    auto format = options.chat_template.empty() ? chat::ChatFormat::load(directory) : format_from_file(options.chat_template);
+Result<std::optional<chat::ChatFormat>> open_chat_format(const cli::ModelOptions& options,
+                                                         const std::filesystem::path& directory) {
+    auto format =
+        options.chat_template.empty() ? chat::ChatFormat::load(directory) : format_from_file(options.chat_template);
     if (format.ok()) return std::optional(std::move(*format));
     if (options.chat_template.empty() && format.status().code() == StatusCode::not_found) {
         log_warning("{}", format.status().message());
@@ -68,7 +72,8 @@ Result<load::ResolvedModel> find_model(const cli::ModelOptions& options) {
 
 Result<ModelFiles> open_model_files(const cli::ModelOptions& options) {
     GLM5_ASSIGN_OR_RETURN(load::ResolvedModel resolved, find_model(options));
-    GLM5_ASSIGN_OR_RETURN(text::Tokenizer tokenizer, text::Tokenizer::load((resolved.directory / "tokenizer.json").string()));
+    GLM5_ASSIGN_OR_RETURN(text::Tokenizer tokenizer,
+                          text::Tokenizer::load((resolved.directory / "tokenizer.json").string()));
     GLM5_ASSIGN_OR_RETURN(auto chat_format, open_chat_format(options, resolved.directory));
     return ModelFiles{std::move(resolved), std::move(tokenizer), std::move(chat_format)};
 }
@@ -77,6 +82,7 @@ Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::
                                             std::function<void(int64_t, int64_t)> on_progress) {
     const ops::Numerics numerics = numerics_of(options);
     GLM5_ASSIGN_OR_RETURN(auto backend, backend::make_backend({options.device, 0, options.threads}, numerics));
+    log_info("Resolved architecture: GlmMoeDsaForCausalLM");
     log_info("Using {} data type to store kv cache", latent_name(numerics.latent));
 
     LoadProgress progress;
@@ -95,6 +101,8 @@ Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::
     GLM5_ASSIGN_OR_RETURN(auto engine, Engine::open(engine_options, std::move(backend)));
     progress.finish();
     log_info("Using max model len {}", engine->info().max_model_len);
+    log_info("Maximum concurrency for {} tokens per request: {:.2f}x", engine->info().max_model_len,
+             static_cast<double>(engine->stats().pages_total) * kPageTokens / engine->info().max_model_len);
     log_info("Chunked prefill is enabled with max_num_batched_tokens={}.", options.max_num_batched_tokens);
     return engine;
 }

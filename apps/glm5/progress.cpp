@@ -28,8 +28,8 @@ void LoadProgress::update(int64_t loaded_bytes, int64_t total_bytes) {
     const double rate = static_cast<double>(loaded_bytes) / seconds;
     const double share = std::min(1.0, static_cast<double>(loaded_bytes) / static_cast<double>(total_bytes));
     const double left_s = rate > 0 ? static_cast<double>(total_bytes - loaded_bytes) / rate : 0;
-    const std::string text = fmt::format("{} of {}, {:.2f} GB/s, {:.0f} s left", bytes_text(loaded_bytes), bytes_text(total_bytes),
-                                         rate / 1e9, left_s);
+    const std::string text = fmt::format("{} of {}, {:.2f} GB/s, {:.0f} s left", bytes_text(loaded_bytes),
+                                         bytes_text(total_bytes), rate / 1e9, left_s);
     if (!terminal_) return log_info("Loading weights: {:.0f} % ({})", 100 * share, text);
     constexpr int kWidth = 30;
     const int filled = static_cast<int>(share * kWidth);

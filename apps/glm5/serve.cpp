@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "open_model.h"
-#include "progress.h"
+#include "stats_log.h"
 #include "subcommands.h"
 
 namespace glm5 {
@@ -94,18 +94,23 @@ int run_serve(const cli::ServeOptions& options) {
     if (!server.ok()) return report_error(server.status());
     log_info("Starting glm5 server on http://{}:{}", options.host, (*server)->port());
 
-    auto engine = open_engine(*files, options.run,
-                              [&](int64_t loaded_bytes, int64_t total_bytes) { service.set_progress(loaded_bytes, total_bytes); });
+    auto engine = open_engine(*files, options.run, [&](int64_t loaded_bytes, int64_t total_bytes) {
+        service.set_progress(loaded_bytes, total_bytes);
+    });
     if (!engine.ok()) return report_error(engine.status());
     Engine& running = **engine;
     signals.arm(server->get(), &service);
-    service.set_model({std::move(files->tokenizer), std::move(files->chat_format), running.info(),
-                       {[&](Request request, EventSink sink) { return running.submit(std::move(request), std::move(sink)); },
-                        [&](RequestId id) { running.cancel(id); }}});
+    service.set_model(
+        {std::move(files->tokenizer),
+         std::move(files->chat_format),
+         running.info(),
+         {[&](Request request, EventSink sink) { return running.submit(std::move(request), std::move(sink)); },
+          [&](RequestId id) { running.cancel(id); }}});
     log_info("Application startup complete.");
     print_example(options.host, (*server)->port());
 
-    (*server)->wait();
+    StatsLog stats(running);
+    while (!(*server)->wait_for(StatsLog::kInterval)) stats.write();
     engine->reset();  // before the server: its last events go through the server's queue
     server->reset();
     log_info("Stopped");

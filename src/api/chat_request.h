@@ -14,8 +14,8 @@ namespace glm5::api {
 
 struct ChatRequest {
     GenerationFields fields;
-    json::Value messages;  // a list, not empty
-    json::Value tools;     // as sent; null when there are none
+    json::Value messages;               // a list, not empty
+    json::Value tools;                  // as sent; null when there are none
     std::string reasoning_effort;       // empty: not given
     json::Object chat_template_kwargs;  // of the request alone
     bool add_generation_prompt = true;  // off: the model continues the last message

@@ -11,7 +11,8 @@ void read_token_ids(FieldReader& reader, const json::Array& ids, const std::stri
         const auto id = ids[i].to_int64();
         if (!id) return reader.fail_type(fmt::format("{}[{}]", path, i), "an integer", ids[i]);
         if (*id < 0 || *id > std::numeric_limits<int32_t>::max())
-            return reader.fail(invalid_request(fmt::format("{}[{}]", path, i), "Token id {} is out of vocabulary.", *id));
+            return reader.fail(
+                invalid_request(fmt::format("{}[{}]", path, i), "Token id {} is out of vocabulary.", *id));
         tokens.push_back(static_cast<int32_t>(*id));
     }
     request.prompt = std::move(tokens);
@@ -24,7 +25,8 @@ void read_prompt(FieldReader& reader, CompletionRequest& request) {
     std::string path = "prompt";
     if (prompt->is_array() && !prompt->as_array().empty() && !prompt->as_array()[0].is_number()) {
         if (prompt->as_array().size() > 1)
-            return reader.fail(invalid_request("prompt", "Several prompts in one request are not supported yet by this version; send one."));
+            return reader.fail(invalid_request(
+                "prompt", "Several prompts in one request are not supported yet by this version; send one."));
         prompt = &prompt->as_array()[0];
         path = "prompt[0]";
     }
@@ -41,13 +43,15 @@ void read_prompt(FieldReader& reader, CompletionRequest& request) {
 }  // namespace
 
 std::variant<CompletionRequest, ApiError> parse_completion_request(const json::Value& body) {
-    if (!body.is_object()) return ApiError{400, fmt::format("The body must be an object, not {}.", body.type_name()), {}};
+    if (!body.is_object())
+        return ApiError{400, fmt::format("The body must be an object, not {}.", body.type_name()), {}};
     FieldReader reader(body.as_object());
     CompletionRequest request;
     read_prompt(reader, request);
     request.fields = read_generation_fields(reader);
     refuse_unsupported(reader);
-    if (reader.any("logprobs")) reader.fail(invalid_request("logprobs", "logprobs is not supported yet by this version."));
+    if (reader.any("logprobs"))
+        reader.fail(invalid_request("logprobs", "logprobs is not supported yet by this version."));
     if (const auto suffix = reader.text("suffix"); suffix && !suffix->empty())
         reader.fail(invalid_request("suffix", "suffix is not supported: the model does not fill in."));
     request.add_special_tokens = reader.boolean("add_special_tokens").value_or(true);

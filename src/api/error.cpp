@@ -9,7 +9,8 @@ std::string_view error_type(int status) {
     switch (status) {
         case 401: return "authentication_error";
         case 403: return "permission_error";
-        case 404: case 405: return "not_found_error";
+        case 404:
+        case 405: return "not_found_error";
         case 429: return "rate_limit_error";
         case 500: return "server_error";
         case 501: return "not_supported_error";
@@ -19,10 +20,11 @@ std::string_view error_type(int status) {
 }
 
 json::Value error_body(const ApiError& error) {
-    return json::Value::object({{"error", json::Value::object({{"message", error.message},
-                                                               {"type", error_type(error.status)},
-                                                               {"param", error.param ? json::Value(*error.param) : json::Value()},
-                                                               {"code", error.status}})}});
+    return json::Value::object(
+        {{"error", json::Value::object({{"message", error.message},
+                                        {"type", error_type(error.status)},
+                                        {"param", error.param ? json::Value(*error.param) : json::Value()},
+                                        {"code", error.status}})}});
 }
 
 http::Response error_response(const ApiError& error) {

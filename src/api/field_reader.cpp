@@ -30,8 +30,11 @@ std::optional<int64_t> FieldReader::integer(std::string_view name, int64_t minim
     if (!value) return std::nullopt;
     const auto number = value->to_int64();
     if (!number) {
-        if (value->is_number()) fail(invalid_request(std::string(name), "{} must be an integer, not {}.", name, value->as_number().text.substr(0, 32)));
-        else fail_type(name, "an integer", *value);
+        if (value->is_number())
+            fail(invalid_request(std::string(name), "{} must be an integer, not {}.", name,
+                                 value->as_number().text.substr(0, 32)));
+        else
+            fail_type(name, "an integer", *value);
         return std::nullopt;
     }
     if (*number >= minimum && *number <= maximum) return number;

@@ -14,13 +14,17 @@ ApiError submit_error(const Status& status) {
     }
 }
 
-void Generation::start(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer, GenerationPlan plan) {
+void Generation::start(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer,
+                       GenerationPlan plan) {
     if (exchange->cancelled()) return;
     std::make_shared<Generation>(std::move(exchange), std::move(engine), tokenizer, std::move(plan))->submit();
 }
 
-Generation::Generation(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer, GenerationPlan plan)
-    : exchange_(std::move(exchange)), engine_(std::move(engine)), plan_(std::move(plan)),
+Generation::Generation(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer,
+                       GenerationPlan plan)
+    : exchange_(std::move(exchange)),
+      engine_(std::move(engine)),
+      plan_(std::move(plan)),
       text_(tokenizer, plan_.fields, plan_.prompt_end) {
     usage_.prompt_tokens = static_cast<int64_t>(plan_.request.prompt.size());
 }
@@ -95,20 +99,26 @@ void Generation::send_delta(Delta delta, bool has_tokens) {
         answer_.content += delta.content;
         return;
     }
-    if (has_tokens && !std::exchange(started_, true) && plan_.head.kind == AnswerKind::chat) send_chunk(role_chunk(plan_.head));
+    if (has_tokens && !std::exchange(started_, true) && plan_.head.kind == AnswerKind::chat)
+        send_chunk(role_chunk(plan_.head));
     if (!delta.reasoning.empty()) send_chunk(delta_chunk(plan_.head, {std::move(delta.reasoning), ""}));
     if (!delta.content.empty()) send_chunk(delta_chunk(plan_.head, {"", std::move(delta.content)}));
 }
 
 void Generation::send_finish() {
     if (!plan_.fields.stream) {
-        exchange_->respond({200, "application/json", json::write(whole_answer(plan_.head, answer_, *finish_, usage_), {.compact = true}), {}});
+        exchange_->respond({200,
+                            "application/json",
+                            json::write(whole_answer(plan_.head, answer_, *finish_, usage_), {.compact = true}),
+                            {}});
         return;
     }
     json::Value finish = finish_chunk(plan_.head, *finish_);
     json::Value usage = usage_chunk(plan_.head, usage_);
     // The fingerprint is on the last chunk of the stream.
-    (plan_.fields.include_usage ? usage : finish).as_object().append("system_fingerprint", plan_.head.system_fingerprint);
+    (plan_.fields.include_usage ? usage : finish)
+        .as_object()
+        .append("system_fingerprint", plan_.head.system_fingerprint);
     send_chunk(std::move(finish));
     if (plan_.fields.include_usage) exchange_->write_event(json::write(usage, {.compact = true}));
     exchange_->write_event("[DONE]");

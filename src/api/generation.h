@@ -26,7 +26,7 @@ struct GenerationPlan {
     AnswerHead head;
     GenerationFields fields;
     Request request;
-    int32_t first_eos_token_id = -1;  // ends the text without a stop_reason
+    int32_t first_eos_token_id = -1;            // ends the text without a stop_reason
     std::optional<chat::PromptEnd> prompt_end;  // of a chat: where the split of reasoning begins
     bool include_reasoning = true;
 };
@@ -35,7 +35,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
 public:
     // Submits the request and answers `exchange` as its events arrive. Call on the io thread. `tokenizer` and what the
     // handle refers to outlive the generation.
-    static void start(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer, GenerationPlan plan);
+    static void start(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer,
+                      GenerationPlan plan);
 
     Generation(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer, GenerationPlan plan);
 
@@ -55,7 +56,7 @@ private:
     TextStream text_;
     RequestId id_ = 0;
     Usage usage_;
-    Delta answer_;         // collected, when the answer is not streamed
+    Delta answer_;          // collected, when the answer is not streamed
     bool started_ = false;  // the role chunk has been sent
     bool done_ = false;
     std::optional<Finish> finish_;

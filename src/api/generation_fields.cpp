@@ -13,7 +13,7 @@ constexpr size_t kMaxStops = 64, kMaxStopBytes = 1024, kMaxRequestIdLength = 256
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 enum class Neutral {
-    number,   // the number `neutral`; others are in minimum … maximum or wrong
+    number,  // the number `neutral`; others are in minimum … maximum or wrong
     integer,
     off,      // false
     nothing,  // "", [], {}
@@ -68,8 +68,9 @@ constexpr UnsupportedField kUnsupported[] = {
 };
 
 ApiError not_supported(std::string_view name, std::string_view hint) {
-    return hint.empty() ? invalid_request(std::string(name), "{} is not supported yet by this version.", name)
-                        : invalid_request(std::string(name), "{} is not supported yet by this version: {}.", name, hint);
+    return hint.empty()
+               ? invalid_request(std::string(name), "{} is not supported yet by this version.", name)
+               : invalid_request(std::string(name), "{} is not supported yet by this version: {}.", name, hint);
 }
 
 bool is_nothing(const json::Value& value) {
@@ -84,8 +85,10 @@ void check(FieldReader& reader, const UnsupportedField& field) {
             neutral = reader.number(field.name, field.minimum, field.maximum).value_or(field.neutral) == field.neutral;
             break;
         case Neutral::integer:
-            neutral = static_cast<double>(reader.integer(field.name, static_cast<int64_t>(field.minimum), static_cast<int64_t>(field.maximum))
-                                              .value_or(static_cast<int64_t>(field.neutral))) == field.neutral;
+            neutral =
+                static_cast<double>(
+                    reader.integer(field.name, static_cast<int64_t>(field.minimum), static_cast<int64_t>(field.maximum))
+                        .value_or(static_cast<int64_t>(field.neutral))) == field.neutral;
             break;
         case Neutral::off: neutral = !reader.boolean(field.name).value_or(false); break;
         case Neutral::nothing: {
@@ -105,7 +108,8 @@ void read_stop(FieldReader& reader, GenerationFields& fields) {
         if (!value.is_string()) return reader.fail_type(path, "a string", value);
         const std::string& text = value.as_string();
         if (text.empty()) return reader.fail(invalid_request(path, "{} must not be empty.", path));
-        if (text.size() > kMaxStopBytes) return reader.fail(invalid_request(path, "{} is longer than {} bytes.", path, kMaxStopBytes));
+        if (text.size() > kMaxStopBytes)
+            return reader.fail(invalid_request(path, "{} is longer than {} bytes.", path, kMaxStopBytes));
         fields.stop.push_back(text);
     };
     if (!stop->is_array()) {
@@ -113,7 +117,8 @@ void read_stop(FieldReader& reader, GenerationFields& fields) {
         return add(*stop, "stop");
     }
     if (stop->as_array().size() > kMaxStops)
-        return reader.fail(invalid_request("stop", "stop has {} strings; {} are allowed.", stop->as_array().size(), kMaxStops));
+        return reader.fail(
+            invalid_request("stop", "stop has {} strings; {} are allowed.", stop->as_array().size(), kMaxStops));
     for (size_t i = 0; i < stop->as_array().size(); ++i) add(stop->as_array()[i], fmt::format("stop[{}]", i));
 }
 
@@ -133,7 +138,8 @@ void read_stop_token_ids(FieldReader& reader, GenerationFields& fields) {
 void read_stream_options(FieldReader& reader, GenerationFields& fields) {
     const json::Object* object = reader.object("stream_options");
     if (!object) return;
-    if (!fields.stream) return reader.fail(invalid_request("stream_options", "stream_options needs stream to be true."));
+    if (!fields.stream)
+        return reader.fail(invalid_request("stream_options", "stream_options needs stream to be true."));
     FieldReader options(*object);
     fields.include_usage = options.boolean("include_usage").value_or(false);
     fields.continuous_usage_stats = options.boolean("continuous_usage_stats").value_or(false);
@@ -143,7 +149,8 @@ void read_stream_options(FieldReader& reader, GenerationFields& fields) {
         return reader.fail(std::move(error));
     }
     if (fields.continuous_usage_stats && !fields.include_usage)
-        reader.fail(invalid_request("stream_options.continuous_usage_stats", "continuous_usage_stats needs include_usage to be true."));
+        reader.fail(invalid_request("stream_options.continuous_usage_stats",
+                                    "continuous_usage_stats needs include_usage to be true."));
 }
 
 }  // namespace
@@ -163,7 +170,8 @@ GenerationFields read_generation_fields(FieldReader& reader) {
     read_stream_options(reader, fields);
     fields.request_id = reader.text("request_id").value_or("");
     if (!fields.request_id.empty() && !http::is_header_token(fields.request_id, kMaxRequestIdLength))
-        reader.fail(invalid_request("request_id", "request_id must be 1 to {} visible ASCII characters.", kMaxRequestIdLength));
+        reader.fail(
+            invalid_request("request_id", "request_id must be 1 to {} visible ASCII characters.", kMaxRequestIdLength));
     return fields;
 }
 
@@ -189,9 +197,17 @@ void refuse_unsupported(FieldReader& reader) {
 }
 
 bool is_silently_ignored(std::string_view field) {
-    constexpr std::array<std::string_view, 11> kSilent = {
-        "user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
-        "verbosity", "web_search_options", "modalities", "stream_interval"};
+    constexpr std::array<std::string_view, 11> kSilent = {"user",
+                                                          "store",
+                                                          "metadata",
+                                                          "service_tier",
+                                                          "safety_identifier",
+                                                          "prompt_cache_key",
+                                                          "prompt_cache_retention",
+                                                          "verbosity",
+                                                          "web_search_options",
+                                                          "modalities",
+                                                          "stream_interval"};
     return std::find(kSilent.begin(), kSilent.end(), field) != kSilent.end();
 }
 

@@ -15,7 +15,8 @@ namespace {
 constexpr size_t kMaxWarnedFields = 256, kMaxRequestIdLength = 256;
 
 int64_t now_s() {
-    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
 }
 
 std::string random_id() {
@@ -36,7 +37,9 @@ void respond_json(const http::ExchangePtr& exchange, const json::Value& value) {
 
 }  // namespace
 
-http::Response http_error(int status, const std::string& message) { return error_response({status, message, {}}); }
+http::Response http_error(int status, const std::string& message) {
+    return error_response({status, message, {}});
+}
 
 Service::Service(ServiceOptions options)
     : options_(std::move(options)), start_time_s_(now_s()), router_(http_error), pool_(options_.num_prepare_threads) {
@@ -51,7 +54,8 @@ http::Handler Service::handler() {
 void Service::add_routes() {
     for (const char* path : {"/v1/chat/completions", "/chat/completions"})
         router_.add("POST", path, [this](const auto& exchange) { generate(exchange, &Service::prepare_chat); });
-    router_.add("POST", "/v1/completions", [this](const auto& exchange) { generate(exchange, &Service::prepare_completion); });
+    router_.add("POST", "/v1/completions",
+                [this](const auto& exchange) { generate(exchange, &Service::prepare_completion); });
     router_.add("GET", "/v1/models", [this](const auto& exchange) { list_models(exchange); });
     router_.add("GET", "/v1/models/*", [this](const auto& exchange) { show_model(exchange); });
     for (const char* path : {"/health", "/ping"})
@@ -72,7 +76,9 @@ void Service::set_model(ServedModel model) {
     state_.compare_exchange_strong(loading, State::ready);
 }
 
-void Service::set_draining() { state_ = State::draining; }
+void Service::set_draining() {
+    state_ = State::draining;
+}
 
 std::optional<ApiError> Service::not_ready() const {
     switch (state_.load()) {
@@ -81,7 +87,9 @@ std::optional<ApiError> Service::not_ready() const {
         case State::loading: break;
     }
     const int64_t total = total_bytes_;
-    const std::string progress = total > 0 ? fmt::format(": {:.0f} %", 100.0 * static_cast<double>(loaded_bytes_) / static_cast<double>(total)) : "";
+    const std::string progress =
+        total > 0 ? fmt::format(": {:.0f} %", 100.0 * static_cast<double>(loaded_bytes_) / static_cast<double>(total))
+                  : "";
     return ApiError{503, fmt::format("Loading model{}.", progress), {}, 5};
 }
 
@@ -132,13 +140,18 @@ void Service::generate(const http::ExchangePtr& exchange, Plan (Service::*prepar
     const auto content_type = exchange->request().headers.find("Content-Type");
     if (!content_type || !is_json(*content_type))
         return refuse(exchange, identity.id, {415, "The Content-Type must be application/json.", {}});
+    const auto encoding = exchange->request().headers.find("Content-Encoding");
+    if (encoding && *encoding != "identity")
+        return refuse(exchange, identity.id, {415, "The body must not have a Content-Encoding.", {}});
     if (const auto error = not_ready()) return refuse(exchange, identity.id, *error);
 
     pool_.run([this, exchange, prepare, refuse, identity]() mutable {
         if (exchange->cancelled()) return;
         const auto body = json::parse(exchange->request().body);
-        Plan plan = body.ok() ? (this->*prepare)(*body, identity)
-                              : Plan(ApiError{400, fmt::format("The body is not valid JSON: {}.", body.status().message()), {}});
+        Plan plan =
+            body.ok()
+                ? (this->*prepare)(*body, identity)
+                : Plan(ApiError{400, fmt::format("The body is not valid JSON: {}.", body.status().message()), {}});
         if (const auto* error = std::get_if<ApiError>(&plan)) return refuse(exchange, identity.id, *error);
         exchange->add_header("X-Request-Id", identity.id);
         exchange->post([this, exchange, plan = std::move(std::get<GenerationPlan>(plan))]() mutable {
@@ -154,15 +167,19 @@ Service::Plan Service::make_plan(AnswerKind kind, const GenerationFields& fields
     const int64_t room = context - prompt_tokens;
     const int64_t requested = fields.max_tokens.value_or(std::max<int64_t>(1, std::min(default_max_tokens, room)));
     if (requested > room)  // agents look for "maximum context length"
-        return ApiError{400,
-                        fmt::format("This model's maximum context length is {} tokens. However, you requested {} output tokens and "
-                                    "your prompt contains {} input tokens, for a total of {} tokens. Please reduce the length of "
-                                    "the prompt or the number of requested output tokens.",
-                                    context, requested, prompt_tokens, prompt_tokens + std::min(requested, int64_t{1} << 40)),
-                        "input_tokens"};
+        return ApiError{
+            400,
+            fmt::format("This model's maximum context length is {} tokens. However, you requested {} output tokens and "
+                        "your prompt contains {} input tokens, for a total of {} tokens. Please reduce the length of "
+                        "the prompt or the number of requested output tokens.",
+                        context, requested, prompt_tokens, prompt_tokens + std::min(requested, int64_t{1} << 40)),
+            "input_tokens"};
     GenerationPlan plan;
-    plan.head = {kind, (kind == AnswerKind::chat ? "chatcmpl-" : "cmpl-") + identity.id, identity.created,
-                 fields.model.empty() ? options_.model_names[0] : fields.model, options_.system_fingerprint,
+    plan.head = {kind,
+                 (kind == AnswerKind::chat ? "chatcmpl-" : "cmpl-") + identity.id,
+                 identity.created,
+                 fields.model.empty() ? options_.model_names[0] : fields.model,
+                 options_.system_fingerprint,
                  options_.reasoning_field};
     plan.fields = fields;
     plan.request.prompt = std::move(prompt);
@@ -177,7 +194,8 @@ Service::Plan Service::prepare_chat(const json::Value& body, Identity& identity)
     ChatRequest& request = std::get<ChatRequest>(parsed);
     if (!request.fields.request_id.empty()) identity.id = request.fields.request_id;
     if (auto error = check_model_name(request.fields.model)) return std::move(*error);
-    if (!model_->chat_format) return invalid_request("messages", "The model has no chat template; use /v1/completions.");
+    if (!model_->chat_format)
+        return invalid_request("messages", "The model has no chat template; use /v1/completions.");
     warn_unknown(request.unknown_fields);
 
     chat::RenderOptions options;
@@ -189,7 +207,8 @@ Service::Plan Service::prepare_chat(const json::Value& body, Identity& identity)
     if (!request.reasoning_effort.empty()) merge(model_->chat_format->effort_variables(request.reasoning_effort));
     merge(request.chat_template_kwargs);
     auto rendered = model_->chat_format->render(request.messages, request.tools, options);
-    if (const auto* error = std::get_if<chat::MessageError>(&rendered)) return ApiError{400, error->message, error->param};
+    if (const auto* error = std::get_if<chat::MessageError>(&rendered))
+        return ApiError{400, error->message, error->param};
     const chat::ChatPrompt& prompt = std::get<chat::ChatPrompt>(rendered);
     std::vector<int32_t> tokens = model_->tokenizer.encode(prompt.text);
     if (tokens.empty()) return invalid_request("messages", "The prompt has no tokens.");
@@ -216,7 +235,8 @@ Service::Plan Service::prepare_completion(const json::Value& body, Identity& ide
     } else {
         prompt = std::move(std::get<std::vector<int32_t>>(request.prompt));
         for (const int32_t id : prompt)
-            if (id >= model_->info.num_vocab_tokens) return invalid_request("prompt", "Token id {} is out of vocabulary.", id);
+            if (id >= model_->info.num_vocab_tokens)
+                return invalid_request("prompt", "Token id {} is out of vocabulary.", id);
     }
     return make_plan(AnswerKind::completion, request.fields, std::move(prompt), kDefaultMaxTokens, identity);
 }

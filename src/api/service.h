@@ -67,11 +67,12 @@ private:
 
     void add_routes();
     // Runs `prepare` on the pool with the parsed body, and starts what it plans.
-    void generate(const http::ExchangePtr& exchange, Plan (Service::*prepare)(const json::Value& body, Identity& identity));
+    void generate(const http::ExchangePtr& exchange,
+                  Plan (Service::*prepare)(const json::Value& body, Identity& identity));
     Plan prepare_chat(const json::Value& body, Identity& identity);
     Plan prepare_completion(const json::Value& body, Identity& identity);
-    Plan make_plan(AnswerKind kind, const GenerationFields& fields, std::vector<int32_t> prompt, int64_t default_max_tokens,
-                   const Identity& identity);
+    Plan make_plan(AnswerKind kind, const GenerationFields& fields, std::vector<int32_t> prompt,
+                   int64_t default_max_tokens, const Identity& identity);
 
     std::optional<ApiError> not_ready() const;
     std::optional<ApiError> check_model_name(const std::string& name) const;

@@ -25,7 +25,8 @@ std::string StopMatcher::push(std::string_view text) {
         held_ += c;
         for (size_t i = 0; i < patterns_.size(); ++i) {
             Pattern& pattern = patterns_[i];
-            while (pattern.length > 0 && pattern.text[pattern.length] != c) pattern.length = pattern.border[pattern.length - 1];
+            while (pattern.length > 0 && pattern.text[pattern.length] != c)
+                pattern.length = pattern.border[pattern.length - 1];
             if (pattern.text[pattern.length] == c) ++pattern.length;
             if (pattern.length == pattern.text.size() && (!matched_ || pattern.text.size() > match().size()))
                 matched_ = i;
@@ -42,6 +43,8 @@ std::string StopMatcher::push(std::string_view text) {
     return out;
 }
 
-std::string StopMatcher::finish() { return std::exchange(held_, {}); }
+std::string StopMatcher::finish() {
+    return std::exchange(held_, {});
+}
 
 }  // namespace glm5::api

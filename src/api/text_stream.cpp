@@ -3,7 +3,8 @@
 
 namespace glm5::api {
 
-TextStream::TextStream(const text::Tokenizer& tokenizer, const GenerationFields& fields, std::optional<chat::PromptEnd> prompt_end)
+TextStream::TextStream(const text::Tokenizer& tokenizer, const GenerationFields& fields,
+                       std::optional<chat::PromptEnd> prompt_end)
     : detokenizer_(tokenizer, fields.skip_special_tokens), matcher_(fields.stop, fields.include_stop_str_in_output) {
     if (prompt_end) splitter_.emplace(*prompt_end);
 }
@@ -14,7 +15,9 @@ Delta TextStream::split(const std::string& text) {
     return {std::move(delta.reasoning), std::move(delta.content)};
 }
 
-Delta TextStream::push(int32_t token) { return split(matcher_.push(detokenizer_.push(token))); }
+Delta TextStream::push(int32_t token) {
+    return split(matcher_.push(detokenizer_.push(token)));
+}
 
 Delta TextStream::finish() {
     Delta delta;

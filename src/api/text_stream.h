@@ -1,4 +1,5 @@
-// TextStream: tokens → the text that a client sees: detokenized, cut at a stop string, split into reasoning and content.
+// TextStream: tokens → the text that a client sees: detokenized, cut at a stop string, split into reasoning and
+// content.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@ namespace glm5::api {
 class TextStream {
 public:
     // Without `prompt_end` all text is content. `tokenizer` must outlive this.
-    TextStream(const text::Tokenizer& tokenizer, const GenerationFields& fields, std::optional<chat::PromptEnd> prompt_end);
+    TextStream(const text::Tokenizer& tokenizer, const GenerationFields& fields,
+               std::optional<chat::PromptEnd> prompt_end);
 
     // The text that `token` completes.
     Delta push(int32_t token);

@@ -4,7 +4,9 @@
 namespace glm5::api {
 namespace {
 
-bool is_chat(const AnswerHead& head) { return head.kind == AnswerKind::chat; }
+bool is_chat(const AnswerHead& head) {
+    return head.kind == AnswerKind::chat;
+}
 
 json::Object chunk_object(const AnswerHead& head, json::Array choices) {
     json::Object chunk;
@@ -21,20 +23,24 @@ void append_reasoning(json::Object& message, const AnswerHead& head, const json:
     if (head.reasoning_field != ReasoningField::reasoning) message.append("reasoning_content", reasoning);
 }
 
-json::Value text_or_null(const std::string& text) { return text.empty() ? json::Value() : json::Value(text); }
+json::Value text_or_null(const std::string& text) {
+    return text.empty() ? json::Value() : json::Value(text);
+}
 
 json::Value chat_choice(json::Object delta) {
-    return json::Value::object({{"index", 0}, {"delta", std::move(delta)}, {"logprobs", nullptr}, {"finish_reason", nullptr}});
+    return json::Value::object(
+        {{"index", 0}, {"delta", std::move(delta)}, {"logprobs", nullptr}, {"finish_reason", nullptr}});
 }
 
 }  // namespace
 
 json::Value usage_json(const Usage& usage) {
-    return json::Value::object({{"prompt_tokens", usage.prompt_tokens},
-                                {"completion_tokens", usage.completion_tokens},
-                                {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
-                                {"prompt_tokens_details", json::Value::object({{"cached_tokens", usage.cached_tokens}})},
-                                {"completion_tokens_details", json::Value::object({{"reasoning_tokens", usage.reasoning_tokens}})}});
+    return json::Value::object(
+        {{"prompt_tokens", usage.prompt_tokens},
+         {"completion_tokens", usage.completion_tokens},
+         {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+         {"prompt_tokens_details", json::Value::object({{"cached_tokens", usage.cached_tokens}})},
+         {"completion_tokens_details", json::Value::object({{"reasoning_tokens", usage.reasoning_tokens}})}});
 }
 
 json::Value whole_answer(const AnswerHead& head, const Delta& text, const Finish& finish, const Usage& usage) {
@@ -71,7 +77,9 @@ json::Value role_chunk(const AnswerHead& head) {
 
 json::Value delta_chunk(const AnswerHead& head, const Delta& text) {
     if (!is_chat(head))
-        return chunk_object(head, json::Array{json::Value::object({{"index", 0}, {"text", text.content}, {"logprobs", nullptr}, {"finish_reason", nullptr}})});
+        return chunk_object(
+            head, json::Array{json::Value::object(
+                      {{"index", 0}, {"text", text.content}, {"logprobs", nullptr}, {"finish_reason", nullptr}})});
     json::Object delta;
     if (!text.reasoning.empty()) append_reasoning(delta, head, text.reasoning);
     if (!text.content.empty()) delta.append("content", text.content);
@@ -81,8 +89,10 @@ json::Value delta_chunk(const AnswerHead& head, const Delta& text) {
 json::Value finish_chunk(const AnswerHead& head, const Finish& finish) {
     json::Object choice;
     choice.append("index", 0);
-    if (is_chat(head)) choice.append("delta", json::Object());
-    else choice.append("text", "");
+    if (is_chat(head))
+        choice.append("delta", json::Object());
+    else
+        choice.append("text", "");
     choice.append("logprobs", nullptr);
     choice.append("finish_reason", finish.reason);
     choice.append("stop_reason", finish.stop_reason);

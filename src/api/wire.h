@@ -15,7 +15,7 @@ enum class ReasoningField { both, reasoning, reasoning_content };
 // What every chunk of one answer has in common.
 struct AnswerHead {
     AnswerKind kind = AnswerKind::chat;
-    std::string id;  // "chatcmpl-…" or "cmpl-…"
+    std::string id;       // "chatcmpl-…" or "cmpl-…"
     int64_t created = 0;  // seconds since 1970
     std::string model;
     std::string system_fingerprint;

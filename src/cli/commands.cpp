@@ -18,7 +18,8 @@ LogOptions log_options(const Values& values) {
 }
 
 ModelOptions model_options(const Values& values, std::string model) {
-    if (values.has("--revision") && model.find('@') == std::string::npos) model.append("@").append(values.text("--revision"));
+    if (values.has("--revision") && model.find('@') == std::string::npos)
+        model.append("@").append(values.text("--revision"));
     return {std::move(model), values.text_or_empty("--download-dir"), values.text_or_empty("--chat-template")};
 }
 
@@ -44,7 +45,8 @@ Result<RunOptions> run_options(const Values& values) {
 
 Status expect_arguments(const CommandLine& line, size_t least, size_t most, std::string_view usage) {
     if (line.arguments.size() < least) return invalid_argument("usage: glm5 {}", usage);
-    if (line.arguments.size() > most) return invalid_argument("unexpected argument '{}'; usage: glm5 {}", line.arguments[most], usage);
+    if (line.arguments.size() > most)
+        return invalid_argument("unexpected argument '{}'; usage: glm5 {}", line.arguments[most], usage);
     return {};
 }
 
@@ -54,7 +56,8 @@ Result<ServeOptions> serve_options(const CommandLine& line) {
     const Values& values = line.values;
     GLM5_RETURN_IF_ERROR(expect_arguments(line, 0, 1, "serve [MODEL] [OPTIONS]"));
     if (!line.arguments.empty() && values.has("--model") && values.text("--model") != line.arguments[0])
-        return invalid_argument("--model {}: the model is given twice, as '{}' too", values.text("--model"), line.arguments[0]);
+        return invalid_argument("--model {}: the model is given twice, as '{}' too", values.text("--model"),
+                                line.arguments[0]);
     ServeOptions options;
     options.log = log_options(values);
     options.model = model_options(values, line.arguments.empty() ? values.text_or_empty("--model") : line.arguments[0]);

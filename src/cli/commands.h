@@ -27,7 +27,7 @@ struct RunOptions {
     int max_num_batched_tokens = 0;
     int max_num_seqs = 128;
     int64_t kv_cache_memory_bytes = 0;
-    std::string device;          // auto, cpu
+    std::string device;  // auto, cpu
     int threads = 0;
     std::string dtype;           // auto, bfloat16, float32
     std::string kv_cache_dtype;  // auto, float32, bfloat16, fp8_ds_mla

@@ -14,7 +14,8 @@ std::string option_line(const Option& option) {
         case OptionType::choice: left += fmt::format(" {{{}}}", fmt::join(option.choices, ",")); break;
         case OptionType::texts: left += " TEXT…"; break;
         case OptionType::object: left += " JSON"; break;
-        case OptionType::integer: case OptionType::count: left += " N"; break;
+        case OptionType::integer:
+        case OptionType::count: left += " N"; break;
         case OptionType::text: left += " TEXT"; break;
     }
     std::string right(option.help);
@@ -41,7 +42,8 @@ std::string help_text(const CommandInfo& command) {
     for (const Option& option : option_table()) {
         if (!(option.commands & command.command)) continue;
         if (option.treatment == Treatment::ignored) ignored.push_back(option.name);
-        if (option.treatment == Treatment::used && std::find(groups.begin(), groups.end(), option.group) == groups.end())
+        if (option.treatment == Treatment::used &&
+            std::find(groups.begin(), groups.end(), option.group) == groups.end())
             groups.push_back(option.group);
     }
     for (const std::string_view group : groups) {

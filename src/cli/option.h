@@ -13,7 +13,7 @@ namespace glm5::cli {
 enum Command : unsigned { kServe = 1, kGenerate = 2, kInspect = 4 };
 
 enum class OptionType {
-    flag,     // --x, --no-x, --x=false
+    flag,  // --x, --no-x, --x=false
     text,
     texts,    // one or more
     integer,  // minimum … maximum
@@ -29,13 +29,13 @@ enum class Treatment {
 };
 
 struct Option {
-    std::string_view name;     // "--max-model-len"
+    std::string_view name;  // "--max-model-len"
     OptionType type = OptionType::flag;
     std::string_view default_text;  // parsed like an argument; empty = absent
     std::string_view help;
-    std::string_view group;    // heading in the help
+    std::string_view group;  // heading in the help
     unsigned commands = kServe;
-    std::string_view alias;    // "-tp"
+    std::string_view alias;  // "-tp"
     std::vector<std::string_view> choices;
     int64_t minimum = std::numeric_limits<int64_t>::min();
     int64_t maximum = std::numeric_limits<int64_t>::max();

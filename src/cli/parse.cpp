@@ -39,11 +39,14 @@ Status unknown_option(const std::string& argument, const CommandInfo& command) {
     const std::string name = argument.substr(0, argument.find('='));
     std::vector<std::string_view> known = {"--help"};
     for (const Option& option : option_table()) {
-        if (option.commands & command.command) known.push_back(option.name);
-        else if (option.name == name) return invalid_argument("{} is not an option of 'glm5 {}'", name, command.name);
+        if (option.commands & command.command)
+            known.push_back(option.name);
+        else if (option.name == name)
+            return invalid_argument("{} is not an option of 'glm5 {}'", name, command.name);
     }
     if (const auto nearest = nearest_name(name, known))
-        return invalid_argument("unknown option {}; did you mean {}? See 'glm5 {} --help'", name, *nearest, command.name);
+        return invalid_argument("unknown option {}; did you mean {}? See 'glm5 {} --help'", name, *nearest,
+                                command.name);
     return invalid_argument("unknown option {}. See 'glm5 {} --help'", name, command.name);
 }
 
@@ -65,12 +68,8 @@ struct Bound {
 void bind(CLI::App& app, Bound& bound) {
     const std::string name(bound.option->name);
     switch (bound.option->type) {
-        case OptionType::flag:
-            bound.parsed = app.add_flag(fmt::format("{},!--no-{}", name, name.substr(2)));
-            break;
-        case OptionType::texts:
-            bound.parsed = app.add_option(name, bound.texts)->expected(1, 64);
-            break;
+        case OptionType::flag: bound.parsed = app.add_flag(fmt::format("{},!--no-{}", name, name.substr(2))); break;
+        case OptionType::texts: bound.parsed = app.add_option(name, bound.texts)->expected(1, 64); break;
         default:  // one string: CLI11 takes a list "[…]" apart only where several values are expected
             bound.parsed = app.add_option(name, bound.text)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
@@ -96,7 +95,8 @@ Status collect(const std::list<Bound>& options, const Environment& environment, 
             const std::string name = names.substr(at, end - at);
             at = end + 1;
             if (auto value = environment(name); value && !value->empty()) {
-                std::transform(value->begin(), value->end(), value->begin(), [](unsigned char c) { return std::tolower(c); });
+                std::transform(value->begin(), value->end(), value->begin(),
+                               [](unsigned char c) { return std::tolower(c); });
                 const Status status = line.values.set(option, {*value});
                 if (!status.ok()) return status.with_context(name);
             }
@@ -129,7 +129,8 @@ Status sort_remaining(const std::vector<std::string>& remaining, const CommandIn
     return {};
 }
 
-Result<CommandLine> parse_command(const CommandInfo& command, std::vector<std::string> arguments, const Environment& environment) {
+Result<CommandLine> parse_command(const CommandInfo& command, std::vector<std::string> arguments,
+                                  const Environment& environment) {
     CommandLine line;
     line.command = command.command;
     CLI::App app;
@@ -145,7 +146,8 @@ Result<CommandLine> parse_command(const CommandInfo& command, std::vector<std::s
         app.parse(std::move(arguments));
     } catch (const CLI::ArgumentMismatch& error) {
         const std::string message = error.what();
-        return invalid_argument("{} needs a value. See 'glm5 {} --help'", message.substr(0, message.find(':')), command.name);
+        return invalid_argument("{} needs a value. See 'glm5 {} --help'", message.substr(0, message.find(':')),
+                                command.name);
     } catch (const CLI::Error& error) {
         std::string message = error.what();
         std::replace(message.begin(), message.end(), '\n', ' ');

@@ -20,7 +20,8 @@ std::optional<int64_t> parse_integer(std::string_view text) {
 std::string range_text(const Option& option) {
     constexpr int64_t least = std::numeric_limits<int64_t>::min(), most = std::numeric_limits<int64_t>::max();
     if (option.minimum != least && option.maximum != most) {
-        if (option.minimum == option.maximum) return fmt::format("only {} is possible: {}", option.minimum, option.help);
+        if (option.minimum == option.maximum)
+            return fmt::format("only {} is possible: {}", option.minimum, option.help);
         return fmt::format("must be {} to {}", option.minimum, option.maximum);
     }
     return option.minimum != least ? fmt::format("must be at least {}", option.minimum)
@@ -42,10 +43,14 @@ std::optional<int64_t> parse_count(std::string_view text) {
         if (decimal == std::string_view::npos && binary == std::string_view::npos) return std::nullopt;
         const double power = 1 + static_cast<double>(decimal == std::string_view::npos ? binary : decimal);
         // A capital letter is a power of 1024, as in vLLM; with "B" behind it, it is the SI unit.
-        if (rest.empty()) value *= std::pow(binary == std::string_view::npos ? 1000.0 : 1024.0, power);
-        else if (rest == "B") value *= std::pow(1000.0, power);
-        else if (rest == "iB") value *= std::pow(1024.0, power);
-        else return std::nullopt;
+        if (rest.empty())
+            value *= std::pow(binary == std::string_view::npos ? 1000.0 : 1024.0, power);
+        else if (rest == "B")
+            value *= std::pow(1000.0, power);
+        else if (rest == "iB")
+            value *= std::pow(1024.0, power);
+        else
+            return std::nullopt;
     }
     if (value != std::floor(value) || value > 0x1p62) return std::nullopt;
     return static_cast<int64_t>(value);
@@ -55,7 +60,9 @@ Status Values::set(const Option& option, std::vector<std::string> raw) {
     GLM5_CHECK(!raw.empty(), "{}", option.name);
     Value value{.texts = std::move(raw)};
     const std::string& text = value.texts.back();
-    auto wrong = [&](const std::string& expected) { return invalid_argument("{} {}: {}", option.name, text, expected); };
+    auto wrong = [&](const std::string& expected) {
+        return invalid_argument("{} {}: {}", option.name, text, expected);
+    };
     switch (option.type) {
         case OptionType::flag:
             if (text != "true" && text != "false") return wrong("must be true or false");
@@ -100,10 +107,20 @@ const Values::Value& Values::at(std::string_view name) const {
     return found->second;
 }
 
-bool Values::flag(std::string_view name) const { return has(name) && at(name).number != 0; }
-int64_t Values::number(std::string_view name) const { return at(name).number; }
-const std::string& Values::text(std::string_view name) const { return at(name).texts.back(); }
-const std::vector<std::string>& Values::texts(std::string_view name) const { return at(name).texts; }
-const json::Object& Values::object(std::string_view name) const { return at(name).object; }
+bool Values::flag(std::string_view name) const {
+    return has(name) && at(name).number != 0;
+}
+int64_t Values::number(std::string_view name) const {
+    return at(name).number;
+}
+const std::string& Values::text(std::string_view name) const {
+    return at(name).texts.back();
+}
+const std::vector<std::string>& Values::texts(std::string_view name) const {
+    return at(name).texts;
+}
+const json::Object& Values::object(std::string_view name) const {
+    return at(name).object;
+}
 
 }  // namespace glm5::cli

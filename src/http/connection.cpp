@@ -22,8 +22,12 @@ std::string peer_text(const boost::asio::ip::tcp::socket& socket) {
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerState> server, boost::asio::ip::tcp::socket socket)
-    : server_(std::move(server)), socket_(std::move(socket)), peer_(peer_text(socket_)),
-      reader_(server_->options.reader), read_timer_(server_->io), write_timer_(server_->io) {
+    : server_(std::move(server)),
+      socket_(std::move(socket)),
+      peer_(peer_text(socket_)),
+      reader_(server_->options.reader),
+      read_timer_(server_->io),
+      write_timer_(server_->io) {
     boost::system::error_code ignored;
     socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
     server_->num_connections.fetch_add(1);
@@ -36,7 +40,8 @@ void Connection::start() {
 }
 
 void Connection::drain() {
-    if (state_ == State::reading && received_.empty() && reader_.state() == RequestReader::State::reading_header) close();
+    if (state_ == State::reading && received_.empty() && reader_.state() == RequestReader::State::reading_header)
+        close();
 }
 
 void Connection::close() {
@@ -172,9 +177,10 @@ void Connection::send(std::string bytes) {
 void Connection::write_some() {
     writing_ = true;
     arm(write_timer_, server_->options.write_timeout, &Connection::close);
-    socket_.async_write_some(
-        boost::asio::buffer(sending_) + sent_bytes_,
-        [self = shared_from_this()](const boost::system::error_code& error, size_t count) { self->on_sent(error, count); });
+    socket_.async_write_some(boost::asio::buffer(sending_) + sent_bytes_,
+                             [self = shared_from_this()](const boost::system::error_code& error, size_t count) {
+                                 self->on_sent(error, count);
+                             });
 }
 
 void Connection::on_sent(const boost::system::error_code& error, size_t count) {
@@ -197,7 +203,7 @@ void Connection::end_exchange() {
     if (!exchange->keep_alive() || close_after_write_ || server_->draining) return linger();
     state_ = State::reading;
     arm(read_timer_, received_.empty() ? server_->options.idle_timeout : server_->options.header_timeout,
-                   &Connection::on_request_timeout);
+        &Connection::on_request_timeout);
     parse();
 }
 
@@ -212,7 +218,8 @@ void Connection::linger() {
     read();
 }
 
-void Connection::arm(boost::asio::steady_timer& timer, std::chrono::milliseconds limit, void (Connection::*on_expiry)()) {
+void Connection::arm(boost::asio::steady_timer& timer, std::chrono::milliseconds limit,
+                     void (Connection::*on_expiry)()) {
     timer.expires_after(limit);
     timer.async_wait([self = shared_from_this(), &timer, on_expiry](const boost::system::error_code& error) {
         // A timer that was set anew after this wait had been completed has a later expiry.
@@ -221,7 +228,9 @@ void Connection::arm(boost::asio::steady_timer& timer, std::chrono::milliseconds
     });
 }
 
-void Connection::disarm(boost::asio::steady_timer& timer) { timer.expires_at(std::chrono::steady_clock::time_point::max()); }
+void Connection::disarm(boost::asio::steady_timer& timer) {
+    timer.expires_at(std::chrono::steady_clock::time_point::max());
+}
 
 void Connection::on_request_timeout() {
     if (state_ != State::reading) return;

@@ -1,11 +1,11 @@
 // Connection: one socket, its requests one after another. Internal to http/; runs on the io thread.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <array>
-#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -68,8 +68,8 @@ private:
 
     RequestReader reader_;
     std::array<char, 16384> chunk_;
-    std::string received_;  // not taken by the reader yet: part of a header, or requests behind the open one
-    bool reading_ = false;  // a read is in flight
+    std::string received_;        // not taken by the reader yet: part of a header, or requests behind the open one
+    bool reading_ = false;        // a read is in flight
     size_t discarded_bytes_ = 0;  // while lingering
 
     std::shared_ptr<ConnectionExchange> exchange_;

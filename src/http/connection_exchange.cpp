@@ -106,7 +106,9 @@ void ConnectionExchange::on_cancel(std::function<void()> callback) {
     post(std::move(callback));
 }
 
-void ConnectionExchange::post(std::function<void()> task) { boost::asio::post(connection_->server().io, std::move(task)); }
+void ConnectionExchange::post(std::function<void()> task) {
+    boost::asio::post(connection_->server().io, std::move(task));
+}
 
 std::string ConnectionExchange::take_outgoing() {
     const std::lock_guard lock(mutex_);

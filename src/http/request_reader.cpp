@@ -103,11 +103,13 @@ void RequestReader::check_header() {
         return;
     }
     state_ = State::reading_body;
-    expect_continue_ = message.version() == 11 &&
-                       boost::beast::iequals(message[beast_http::field::expect], "100-continue");
+    expect_continue_ =
+        message.version() == 11 && boost::beast::iequals(message[beast_http::field::expect], "100-continue");
 }
 
-bool RequestReader::take_expect_continue() { return std::exchange(expect_continue_, false); }
+bool RequestReader::take_expect_continue() {
+    return std::exchange(expect_continue_, false);
+}
 
 Request RequestReader::take_request() {
     GLM5_CHECK(state_ == State::complete);

@@ -17,8 +17,9 @@ void Router::dispatch(const ExchangePtr& exchange) const {
     const Request& request = exchange->request();
     std::set<std::string> allowed;
     for (const Route& route : routes_) {
-        const bool matches = route.prefix ? request.path.size() > route.path.size() && request.path.starts_with(route.path)
-                                          : request.path == route.path;
+        const bool matches = route.prefix
+                                 ? request.path.size() > route.path.size() && request.path.starts_with(route.path)
+                                 : request.path == route.path;
         if (!matches) continue;
         if (request.method == route.method || (request.method == "HEAD" && route.method == "GET")) {
             route.handler(exchange);

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "base/log.h"
@@ -32,6 +33,8 @@ struct Server::Implementation {
     bool accepting = false;  // an accept is in flight
     bool accept_failed = false;
     std::thread thread;
+    std::promise<void> end_of_thread;
+    std::future<void> ended = end_of_thread.get_future();
 
     Status listen();
     void accept();
@@ -142,7 +145,10 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
         raw->wait_for_signal();
     }
     raw->accept();
-    raw->thread = std::thread([raw] { raw->state->io.run(); });
+    raw->thread = std::thread([raw] {
+        raw->state->io.run();
+        raw->end_of_thread.set_value();
+    });
     return std::unique_ptr<Server>(new Server(std::move(implementation)));
 }
 
@@ -156,9 +162,13 @@ Server::~Server() {
     implementation_->state->io.poll();
 }
 
-uint16_t Server::port() const { return implementation_->port; }
+uint16_t Server::port() const {
+    return implementation_->port;
+}
 
-size_t Server::num_connections() const { return implementation_->state->num_connections; }
+size_t Server::num_connections() const {
+    return implementation_->state->num_connections;
+}
 
 void Server::drain(std::chrono::milliseconds limit) {
     boost::asio::post(implementation_->state->io, [raw = implementation_.get(), limit] { raw->drain(limit); });
@@ -170,6 +180,10 @@ void Server::stop() {
 
 void Server::wait() {
     if (implementation_->thread.joinable()) implementation_->thread.join();
+}
+
+bool Server::wait_for(std::chrono::milliseconds limit) {
+    return implementation_->ended.wait_for(limit) == std::future_status::ready;
 }
 
 void raise_open_file_limit() {

@@ -24,8 +24,8 @@ struct ServerOptions {
     bool access_log = true;
 
     ReaderLimits reader;
-    size_t max_connections = 4096;             // more wait in the backlog
-    size_t max_queued_bytes = size_t{4} << 20;  // of one stream; a slower reader is cut off
+    size_t max_connections = 4096;                     // more wait in the backlog
+    size_t max_queued_bytes = size_t{4} << 20;         // of one stream; a slower reader is cut off
     std::chrono::milliseconds header_timeout{30'000};  // from its first byte to its last
     std::chrono::milliseconds body_timeout{120'000};
     std::chrono::milliseconds idle_timeout{75'000};   // between requests of a connection
@@ -54,6 +54,8 @@ public:
     void stop();
     // Returns when a drain or stop is complete.
     void wait();
+    // The same for at most `limit`; whether it is complete.
+    bool wait_for(std::chrono::milliseconds limit);
 
 private:
     struct Implementation;

@@ -17,10 +17,13 @@ json::Value parse(const std::string& text) {
 
 // `fields`: members after the messages.
 std::variant<ChatRequest, ApiError> chat(const std::string& fields) {
-    return parse_chat_request(parse(R"({"messages": [{"role": "user", "content": "hi"}])" + (fields.empty() ? "" : ", " + fields) + "}"));
+    return parse_chat_request(
+        parse(R"({"messages": [{"role": "user", "content": "hi"}])" + (fields.empty() ? "" : ", " + fields) + "}"));
 }
 
-std::variant<CompletionRequest, ApiError> completion(const std::string& fields) { return parse_completion_request(parse("{" + fields + "}")); }
+std::variant<CompletionRequest, ApiError> completion(const std::string& fields) {
+    return parse_completion_request(parse("{" + fields + "}"));
+}
 
 struct Refusal {
     std::string fields;
@@ -36,7 +39,8 @@ void expect_refusal(const ApiError* error, const Refusal& expected) {
 }
 
 TEST(ChatRequest, ReadsEveryFieldThatIsUsed) {
-    const auto parsed = chat(R"("model": "m", "max_tokens": 5, "max_completion_tokens": 7.0, "stop": ["a", "b"], "stop_token_ids": [1, 2],
+    const auto parsed = chat(
+        R"("model": "m", "max_tokens": 5, "max_completion_tokens": 7.0, "stop": ["a", "b"], "stop_token_ids": [1, 2],
         "ignore_eos": true, "include_stop_str_in_output": true, "skip_special_tokens": false, "stream": true,
         "stream_options": {"include_usage": true, "continuous_usage_stats": true}, "request_id": "r",
         "reasoning_effort": "high", "chat_template_kwargs": {"enable_thinking": false}, "include_reasoning": false,
@@ -59,13 +63,33 @@ TEST(ChatRequest, ReadsEveryFieldThatIsUsed) {
 }
 
 TEST(ChatRequest, NullAndNeutralValuesAskForNothing) {
-    for (const char* name : {"model", "max_tokens", "stop", "stop_token_ids", "ignore_eos", "stream", "stream_options", "temperature", "n",
-                             "logprobs", "top_logprobs", "tools", "tool_choice", "response_format", "logit_bias", "guided_json",
-                             "chat_template_kwargs", "reasoning_effort", "request_id", "seed", "allowed_token_ids", "functions"}) {
+    for (const char* name : {"model",
+                             "max_tokens",
+                             "stop",
+                             "stop_token_ids",
+                             "ignore_eos",
+                             "stream",
+                             "stream_options",
+                             "temperature",
+                             "n",
+                             "logprobs",
+                             "top_logprobs",
+                             "tools",
+                             "tool_choice",
+                             "response_format",
+                             "logit_bias",
+                             "guided_json",
+                             "chat_template_kwargs",
+                             "reasoning_effort",
+                             "request_id",
+                             "seed",
+                             "allowed_token_ids",
+                             "functions"}) {
         const auto parsed = chat(fmt::format("\"{}\": null", name));
         EXPECT_TRUE(std::holds_alternative<ChatRequest>(parsed)) << name << std::get<ApiError>(parsed).message;
     }
-    const auto parsed = chat(R"("temperature": 0, "top_p": 0.95, "top_k": -1, "min_p": 0, "n": 1, "best_of": 1, "presence_penalty": 0,
+    const auto parsed =
+        chat(R"("temperature": 0, "top_p": 0.95, "top_k": -1, "min_p": 0, "n": 1, "best_of": 1, "presence_penalty": 0,
         "frequency_penalty": 0.0, "repetition_penalty": 1, "min_tokens": 0, "seed": -1, "logprobs": false, "top_logprobs": 0, "logit_bias": {},
         "bad_words": [], "response_format": {"type": "text"}, "echo": false, "priority": 0, "use_beam_search": false, "tool_choice": "none",
         "parallel_tool_calls": true, "return_token_ids": false, "spaces_between_special_tokens": true, "cache_salt": "x")");
@@ -91,7 +115,8 @@ TEST(ChatRequest, Refusals) {
     const std::string tool = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
     const std::string yet = " is not supported yet by this version";
     const Refusal refusals[] = {
-        {R"("temperature": 0.7)", "temperature", "temperature" + yet + ": this version decodes greedily: leave it out, or send 0."},
+        {R"("temperature": 0.7)", "temperature",
+         "temperature" + yet + ": this version decodes greedily: leave it out, or send 0."},
         {R"("temperature": -1)", "temperature", "temperature must be at least 0, not -1."},
         {R"("temperature": "hot")", "temperature", "temperature must be a number, not string."},
         {R"("n": 2)", "n", "n" + yet + "."},
@@ -113,22 +138,27 @@ TEST(ChatRequest, Refusals) {
         {R"("guided_regex": "a")", "guided_regex", "guided_regex" + yet + "."},
         {R"("structured_outputs": {"regex": "a"})", "structured_outputs", "structured_outputs" + yet + "."},
         {R"("grammar": "root ::= x")", "grammar", "grammar" + yet + "."},
-        {R"("response_format": {"type": "json_schema"})", "response_format", "response_format" + yet + ": only the type text is."},
+        {R"("response_format": {"type": "json_schema"})", "response_format",
+         "response_format" + yet + ": only the type text is."},
         {R"("response_format": {})", "response_format.type", "response_format.type must be a string."},
         {R"("functions": [{}])", "functions", "functions" + yet + ": use tools."},
         {R"("top_p": 2)", "top_p", "top_p must be 0 to 1, not 2."},
         {R"("cache_salt": "")", "cache_salt", "cache_salt must not be empty."},
-        {tool, "tools", "tools" + yet + ": it does not parse calls; send tool_choice none, or the prompt as text to /v1/completions."},
+        {tool, "tools",
+         "tools" + yet + ": it does not parse calls; send tool_choice none, or the prompt as text to /v1/completions."},
         {tool + R"(, "tool_choice": "required")", "tool_choice", "tool_choice" + yet + "; only none is."},
-        {tool + R"(, "tool_choice": {"type": "function", "function": {"name": "f"}})", "tool_choice", "tool_choice" + yet + "; only none is."},
+        {tool + R"(, "tool_choice": {"type": "function", "function": {"name": "f"}})", "tool_choice",
+         "tool_choice" + yet + "; only none is."},
         {R"("tool_choice": "required")", "tool_choice", "tool_choice needs tools."},
-        {R"("tool_choice": "sometimes")", "tool_choice", "tool_choice must be none, auto, required or a function, not 'sometimes'."},
+        {R"("tool_choice": "sometimes")", "tool_choice",
+         "tool_choice must be none, auto, required or a function, not 'sometimes'."},
         {R"("tool_choice": 1)", "tool_choice", "tool_choice must be a string or an object, not integer."},
         {R"("tools": [])", "tools", "tools must not be empty; leave it out."},
         {R"("tools": {})", "tools", "tools must be an array, not object."},
         {R"("max_tokens": 0)", "max_tokens", "max_tokens must be at least 1, not 0."},
         {R"("max_tokens": 1.5)", "max_tokens", "max_tokens must be an integer, not 1.5."},
-        {R"("max_completion_tokens": true)", "max_completion_tokens", "max_completion_tokens must be an integer, not boolean."},
+        {R"("max_completion_tokens": true)", "max_completion_tokens",
+         "max_completion_tokens must be an integer, not boolean."},
         {R"("stop": 5)", "stop", "stop must be a string or an array of strings, not integer."},
         {R"("stop": "")", "stop", "stop must not be empty."},
         {R"("stop": ["a", ""])", "stop[1]", "stop[1] must not be empty."},
@@ -138,16 +168,18 @@ TEST(ChatRequest, Refusals) {
         {R"("stop_token_ids": ["a"])", "stop_token_ids[0]", "stop_token_ids[0] must be an integer, not string."},
         {R"("stream": "yes")", "stream", "stream must be a boolean, not string."},
         {R"("stream_options": {"include_usage": true})", "stream_options", "stream_options needs stream to be true."},
-        {R"("stream": true, "stream_options": {"include_usage": 1})", "stream_options.include_usage", "include_usage must be a boolean, not integer."},
-        {R"("stream": true, "stream_options": {"continuous_usage_stats": true})", "stream_options.continuous_usage_stats",
-         "continuous_usage_stats needs include_usage to be true."},
+        {R"("stream": true, "stream_options": {"include_usage": 1})", "stream_options.include_usage",
+         "include_usage must be a boolean, not integer."},
+        {R"("stream": true, "stream_options": {"continuous_usage_stats": true})",
+         "stream_options.continuous_usage_stats", "continuous_usage_stats needs include_usage to be true."},
         {R"("model": 5)", "model", "model must be a string, not integer."},
         {R"("request_id": "a b")", "request_id", "request_id must be 1 to 256 visible ASCII characters."},
         {R"("request_id": "a\r\nX: y")", "request_id", "request_id must be 1 to 256 visible ASCII characters."},
         {R"("reasoning_effort": "extreme")", "reasoning_effort",
          "reasoning_effort must be none, minimal, low, medium, high, xhigh, max, not 'extreme'."},
         {R"("chat_template_kwargs": [])", "chat_template_kwargs", "chat_template_kwargs must be an object, not array."},
-        {R"("chat_template": "{{ x }}")", "chat_template", "chat_template is not taken from requests; see --chat-template."},
+        {R"("chat_template": "{{ x }}")", "chat_template",
+         "chat_template is not taken from requests; see --chat-template."},
         {R"("add_generation_prompt": true, "continue_final_message": true)", "continue_final_message",
          "continue_final_message and add_generation_prompt cannot both be true."},
     };
@@ -193,8 +225,10 @@ TEST(CompletionRequest, Refusals) {
         {R"("prompt": "")", "prompt", "prompt must not be empty."},
         {R"("prompt": [])", "prompt", "prompt must not be empty."},
         {R"("prompt": [[]])", "prompt[0]", "prompt[0] must not be empty."},
-        {R"("prompt": ["a", "b"])", "prompt", "Several prompts in one request are not supported yet by this version; send one."},
-        {R"("prompt": [[1], [2]])", "prompt", "Several prompts in one request are not supported yet by this version; send one."},
+        {R"("prompt": ["a", "b"])", "prompt",
+         "Several prompts in one request are not supported yet by this version; send one."},
+        {R"("prompt": [[1], [2]])", "prompt",
+         "Several prompts in one request are not supported yet by this version; send one."},
         {R"("prompt": [1, "a"])", "prompt[1]", "prompt[1] must be an integer, not string."},
         {R"("prompt": [1, -5])", "prompt[1]", "Token id -5 is out of vocabulary."},
         {R"("prompt": [99999999999])", "prompt[0]", "Token id 99999999999 is out of vocabulary."},

@@ -15,7 +15,9 @@ constexpr int32_t kUserToken = 4103, kEndOfText = 4096;
 
 class ServiceTest : public testing::Test {
 protected:
-    explicit ServiceTest(ServiceOptions options = {.model_names = {"nano", "alias"}, .root = "root", .system_fingerprint = "fp"})
+    explicit ServiceTest(ServiceOptions options = {.model_names = {"nano", "alias"},
+                                                   .root = "root",
+                                                   .system_fingerprint = "fp"})
         : service_(std::move(options)) {}
 
     void load() {
@@ -27,10 +29,14 @@ protected:
         auto second = text::Tokenizer::load(directory + "/tokenizer.json");
         ASSERT_TRUE(second.ok());
         tokenizer_.emplace(std::move(*second));
-        service_.set_model({std::move(*tokenizer), std::move(*format), {directory, 100, 4132, {kEndOfText, kUserToken}}, engine_.handle()});
+        service_.set_model({std::move(*tokenizer),
+                            std::move(*format),
+                            {directory, 100, 4132, {kEndOfText, kUserToken}},
+                            engine_.handle()});
     }
 
-    std::shared_ptr<FakeExchange> send(std::string method, std::string path, std::string body = "", std::string type = "application/json") {
+    std::shared_ptr<FakeExchange> send(std::string method, std::string path, std::string body = "",
+                                       std::string type = "application/json") {
         http::Request request;
         request.method = std::move(method);
         request.path = request.target = std::move(path);
@@ -56,7 +62,8 @@ protected:
     }
 
     // An event of the engine, handled on the "io thread".
-    void event(FakeExchange& exchange, const std::string& text, FinishReason reason = FinishReason::none, std::vector<int32_t> last = {}) {
+    void event(FakeExchange& exchange, const std::string& text, FinishReason reason = FinishReason::none,
+               std::vector<int32_t> last = {}) {
         std::vector<int32_t> tokens = tokenizer_->encode(text);
         tokens.insert(tokens.end(), last.begin(), last.end());
         engine_.sink(Event{std::move(tokens), reason, reason == FinishReason::error ? "device fault at 0x1234" : ""});
@@ -83,7 +90,10 @@ const std::string kNoThinking = R"(, "chat_template_kwargs": {"enable_thinking":
 
 TEST_F(ServiceTest, AnswersThatItIsLoading) {
     service_.set_progress(25, 100);
-    for (const auto& [method, path] : {std::pair{"GET", "/health"}, {"GET", "/v1/models"}, {"POST", "/v1/completions"}, {"POST", "/v1/chat/completions"}}) {
+    for (const auto& [method, path] : {std::pair{"GET", "/health"},
+                                       {"GET", "/v1/models"},
+                                       {"POST", "/v1/completions"},
+                                       {"POST", "/v1/chat/completions"}}) {
         const auto exchange = send(method, path, "{}");
         EXPECT_EQ(exchange->response.status, 503) << path;
         EXPECT_EQ(exchange->response.headers.find("retry-after"), "5");
@@ -149,11 +159,15 @@ TEST_F(ServiceTest, WholeChatAnswer) {
     EXPECT_EQ(member(answer, "object"), "\"chat.completion\"");
     EXPECT_EQ(member(answer, "system_fingerprint"), "\"fp\"");
     const json::Value& choice = answer.find("choices")->as_array()[0];
-    EXPECT_EQ(json::write(*choice.find("message")),
-              R"({"role": "assistant", "content": "good day", "reasoning": "because", "reasoning_content": "because", "tool_calls": [], "refusal": null})");
+    EXPECT_EQ(
+        json::write(*choice.find("message")),
+        R"({"role": "assistant", "content": "good day", "reasoning": "because", "reasoning_content": "because", "tool_calls": [], "refusal": null})");
     EXPECT_EQ(member(choice, "finish_reason"), "\"stop\"");
     EXPECT_EQ(member(choice, "stop_reason"), "4103");
-    const int64_t tokens = static_cast<int64_t>(tokenizer_->encode("because").size() + tokenizer_->encode("</think>good").size() + tokenizer_->encode(" day").size()) + 1;
+    const int64_t tokens =
+        static_cast<int64_t>(tokenizer_->encode("because").size() + tokenizer_->encode("</think>good").size() +
+                             tokenizer_->encode(" day").size()) +
+        1;
     EXPECT_EQ(answer.find("usage")->find("completion_tokens")->to_int64(), tokens);
     EXPECT_EQ(answer.find("usage")->find("completion_tokens_details")->find("reasoning_tokens")->to_int64(),
               static_cast<int64_t>(tokenizer_->encode("because").size()) + 1);
@@ -208,7 +222,8 @@ TEST_F(ServiceTest, AStopStringCancelsTheRequest) {
             const json::Value answer = body_of(*exchange);
             EXPECT_EQ(member(*answer.find("choices")->as_array()[0].find("message"), "content"), "\"goo\"");
             EXPECT_EQ(answer.find("usage")->find("completion_tokens")->to_int64(),
-                      static_cast<int64_t>(tokenizer_->encode("good").size()) + 1 + static_cast<int64_t>(tokenizer_->encode(" d").size() > 1));
+                      static_cast<int64_t>(tokenizer_->encode("good").size()) + 1 +
+                          static_cast<int64_t>(tokenizer_->encode(" d").size() > 1));
         }
     }
 }
@@ -243,8 +258,9 @@ TEST_F(ServiceTest, AFailedRequestIsA500WithoutDetails) {
 
 TEST_F(ServiceTest, WhatTheEngineRefusesHasItsStatus) {
     load();
-    const std::pair<Status, int> cases[] = {
-        {invalid_argument("token id 9 is out of vocabulary"), 400}, {resource_exhausted("4096 requests are queued already"), 429}, {io_error("x"), 500}};
+    const std::pair<Status, int> cases[] = {{invalid_argument("token id 9 is out of vocabulary"), 400},
+                                            {resource_exhausted("4096 requests are queued already"), 429},
+                                            {io_error("x"), 500}};
     for (const auto& [status, expected] : cases) {
         engine_.refusal = status;
         const auto exchange = send("POST", "/v1/completions", R"({"prompt": "hi", "stream": true})");
@@ -282,9 +298,11 @@ TEST_F(ServiceTest, CompletionStream) {
 TEST_F(ServiceTest, SpecialTokensAreShownOnRequest) {
     load();
     for (const bool skip : {true, false}) {
-        const auto exchange = submit("/v1/completions", fmt::format(R"({{"prompt": "x", "skip_special_tokens": {}}})", skip));
+        const auto exchange =
+            submit("/v1/completions", fmt::format(R"({{"prompt": "x", "skip_special_tokens": {}}})", skip));
         event(*exchange, "a<|system|>b<tool_call>", FinishReason::length);
-        EXPECT_EQ(member(body_of(*exchange).find("choices")->as_array()[0], "text"), skip ? "\"ab<tool_call>\"" : "\"a<|system|>b<tool_call>\"");
+        EXPECT_EQ(member(body_of(*exchange).find("choices")->as_array()[0], "text"),
+                  skip ? "\"ab<tool_call>\"" : "\"a<|system|>b<tool_call>\"");
     }
 }
 
@@ -294,8 +312,10 @@ TEST_F(ServiceTest, TooLongTellsTheNumbers) {
     ASSERT_TRUE(exchange->run_until([&] { return exchange->ended; }));
     const json::Value error = *body_of(*exchange).find("error");
     EXPECT_EQ(member(error, "message"),
-              "\"This model's maximum context length is 100 tokens. However, you requested 98 output tokens and your prompt contains 3 input "
-              "tokens, for a total of 101 tokens. Please reduce the length of the prompt or the number of requested output tokens.\"");
+              "\"This model's maximum context length is 100 tokens. However, you requested 98 output tokens and your "
+              "prompt contains 3 input "
+              "tokens, for a total of 101 tokens. Please reduce the length of the prompt or the number of requested "
+              "output tokens.\"");
     EXPECT_EQ(member(error, "param"), "\"input_tokens\"");
     EXPECT_EQ(member(error, "type"), "\"invalid_request_error\"");
     EXPECT_EQ(member(error, "code"), "400");
@@ -303,7 +323,8 @@ TEST_F(ServiceTest, TooLongTellsTheNumbers) {
 
 TEST_F(ServiceTest, ErrorsOfMessagesCarryTheirPath) {
     load();
-    const auto exchange = send("POST", "/v1/chat/completions", R"({"messages": [{"role": "user", "content": "a"}, {"role": "robot"}]})");
+    const auto exchange =
+        send("POST", "/v1/chat/completions", R"({"messages": [{"role": "user", "content": "a"}, {"role": "robot"}]})");
     ASSERT_TRUE(exchange->run_until([&] { return exchange->ended; }));
     EXPECT_EQ(exchange->response.status, 400);
     EXPECT_EQ(member(*body_of(*exchange).find("error"), "param"), "\"messages[1].role\"");

@@ -11,9 +11,13 @@
 namespace glm5::cli {
 namespace {
 
-std::optional<std::string> no_environment(const std::string&) { return std::nullopt; }
+std::optional<std::string> no_environment(const std::string&) {
+    return std::nullopt;
+}
 
-Result<CommandLine> parse(std::vector<std::string> arguments) { return cli::parse(arguments, no_environment); }
+Result<CommandLine> parse(std::vector<std::string> arguments) {
+    return cli::parse(arguments, no_environment);
+}
 
 ServeOptions serve(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "serve");
@@ -48,8 +52,11 @@ TEST(Serve, Defaults) {
 }
 
 TEST(Serve, EverySpellingOfAnOption) {
-    for (const std::vector<std::string>& spelling : {std::vector<std::string>{"--max-model-len", "8k"}, {"--max_model_len", "8k"},
-                                                     {"--max-model-len=8k"}, {"--max_model_len=8000"}, {"--max-model_len=8000"}})
+    for (const std::vector<std::string>& spelling : {std::vector<std::string>{"--max-model-len", "8k"},
+                                                     {"--max_model_len", "8k"},
+                                                     {"--max-model-len=8k"},
+                                                     {"--max_model_len=8000"},
+                                                     {"--max-model_len=8000"}})
         EXPECT_EQ(serve(spelling).run.max_model_len, 8000) << spelling[0];
     EXPECT_EQ(serve({"--port", "1", "--port=2"}).port, 2);
     EXPECT_EQ(serve({"zai-org/GLM-5-FP8", "-tp", "1", "--trust-remote-code"}).model.model, "zai-org/GLM-5-FP8");
@@ -58,7 +65,9 @@ TEST(Serve, EverySpellingOfAnOption) {
     EXPECT_EQ(serve({"m", "--served-model-name", "a", "b"}).served_model_names, (std::vector<std::string>{"a", "b"}));
     EXPECT_EQ(serve({"--max-model-len", "-1"}).run.max_model_len, 0);
     EXPECT_EQ(serve({"--max-model-len", "auto"}).run.max_model_len, 0);
-    EXPECT_EQ(serve({"--default-chat-template-kwargs", R"({"enable_thinking": false})"}).default_chat_template_kwargs.size(), 1u);
+    EXPECT_EQ(
+        serve({"--default-chat-template-kwargs", R"({"enable_thinking": false})"}).default_chat_template_kwargs.size(),
+        1u);
 }
 
 TEST(Serve, FlagsAndTheirOpposites) {
@@ -70,31 +79,54 @@ TEST(Serve, FlagsAndTheirOpposites) {
 
 TEST(Serve, CountsWithUnits) {
     const std::pair<const char*, std::optional<int64_t>> cases[] = {
-        {"8192", 8192}, {"8k", 8000}, {"8K", 8192}, {"200k", 200'000}, {"1M", 1 << 20}, {"1m", 1'000'000},
-        {"1.5g", 1'500'000'000}, {"2GiB", int64_t{2} << 30}, {"2GB", 2'000'000'000}, {"100B", 100}, {"auto", 0}, {"-1", 0},
-        {"", {}}, {"k", {}}, {"8kk", {}}, {"-8", {}}, {"8 k", {}}, {"1.5", {}}, {"nan", {}}, {"inf", {}}, {"1e3", {}},
-        {"9999999999999999999T", {}}, {"0x10", {}},
+        {"8192", 8192},
+        {"8k", 8000},
+        {"8K", 8192},
+        {"200k", 200'000},
+        {"1M", 1 << 20},
+        {"1m", 1'000'000},
+        {"1.5g", 1'500'000'000},
+        {"2GiB", int64_t{2} << 30},
+        {"2GB", 2'000'000'000},
+        {"100B", 100},
+        {"auto", 0},
+        {"-1", 0},
+        {"", {}},
+        {"k", {}},
+        {"8kk", {}},
+        {"-8", {}},
+        {"8 k", {}},
+        {"1.5", {}},
+        {"nan", {}},
+        {"inf", {}},
+        {"1e3", {}},
+        {"9999999999999999999T", {}},
+        {"0x10", {}},
     };
     for (const auto& [text, expected] : cases) EXPECT_EQ(parse_count(text), expected) << text;
 }
 
 TEST(Serve, WarnsOnceForEachOptionWithoutEffect) {
-    const auto line = parse({"serve", "m", "--trust-remote-code", "--compilation-config", "{}", "-O3", "--mm-processor-cache-gb=4",
-                             "--gpu-memory-utilization", "0.9", "--no-enable-prefix-caching"});
+    const auto line =
+        parse({"serve", "m", "--trust-remote-code", "--compilation-config", "{}", "-O3", "--mm-processor-cache-gb=4",
+               "--gpu-memory-utilization", "0.9", "--no-enable-prefix-caching"});
     ASSERT_TRUE(line.ok()) << line.status().message();
     const std::set<std::string> warnings(line->warnings.begin(), line->warnings.end());
-    EXPECT_EQ(warnings, (std::set<std::string>{
-                            "--trust-remote-code has no effect here", "--compilation-config has no effect here", "-O3 has no effect here",
-                            "--mm-processor-cache-gb=4 has no effect here", "--gpu-memory-utilization has no effect here",
-                            "--enable-prefix-caching has no effect here"}));
+    EXPECT_EQ(warnings,
+              (std::set<std::string>{
+                  "--trust-remote-code has no effect here", "--compilation-config has no effect here",
+                  "-O3 has no effect here", "--mm-processor-cache-gb=4 has no effect here",
+                  "--gpu-memory-utilization has no effect here", "--enable-prefix-caching has no effect here"}));
     EXPECT_EQ(line->arguments, std::vector<std::string>{"m"});
 }
 
 TEST(Errors, NameTheOptionTheValueAndWhatIsAllowed) {
     const std::pair<std::vector<std::string>, std::string> cases[] = {
         {{"serve", "--prot", "80"}, "unknown option --prot; did you mean --port? See 'glm5 serve --help'"},
-        {{"serve", "--max_model_length=8k"}, "unknown option --max-model-length; did you mean --max-model-len? See 'glm5 serve --help'"},
-        {{"serve", "--completely-different-thing"}, "unknown option --completely-different-thing. See 'glm5 serve --help'"},
+        {{"serve", "--max_model_length=8k"},
+         "unknown option --max-model-length; did you mean --max-model-len? See 'glm5 serve --help'"},
+        {{"serve", "--completely-different-thing"},
+         "unknown option --completely-different-thing. See 'glm5 serve --help'"},
         {{"serve", "-x"}, "unknown option -x. See 'glm5 serve --help'"},
         {{"generate", "m", "p", "--port", "1"}, "--port is not an option of 'glm5 generate'"},
         {{"srve"}, "unknown command 'srve'; did you mean serve? See 'glm5 --help'"},
@@ -112,7 +144,8 @@ TEST(Errors, NameTheOptionTheValueAndWhatIsAllowed) {
         {{"serve", "--dtype", "float16"}, "--dtype float16: must be auto, bfloat16, float32"},
         {{"serve", "-tp", "8"}, "--tensor-parallel-size 8: only 1 is possible: this version runs on one device"},
         {{"serve", "-tp=8"}, "--tensor-parallel-size 8: only 1 is possible: this version runs on one device"},
-        {{"serve", "--default-chat-template-kwargs", "[1]"}, "--default-chat-template-kwargs [1]: must be a JSON object"},
+        {{"serve", "--default-chat-template-kwargs", "[1]"},
+         "--default-chat-template-kwargs [1]: must be a JSON object"},
         {{"serve", "--api-key", "k"}, "--api-key: this version does not check keys; put a proxy that does in front"},
         {{"serve", "--enable-lora"}, "--enable-lora: adapters are not supported"},
         {{"serve", "a", "b"}, "unexpected argument 'b'; usage: glm5 serve [MODEL] [OPTIONS]"},
@@ -124,8 +157,10 @@ TEST(Errors, NameTheOptionTheValueAndWhatIsAllowed) {
     };
     for (const auto& [arguments, expected] : cases) {
         const std::string message = error_of(arguments);
-        if (expected.empty()) EXPECT_NE(message, "") << fmt::format("{}", fmt::join(arguments, " "));
-        else EXPECT_EQ(message, expected) << fmt::format("{}", fmt::join(arguments, " "));
+        if (expected.empty())
+            EXPECT_NE(message, "") << fmt::format("{}", fmt::join(arguments, " "));
+        else
+            EXPECT_EQ(message, expected) << fmt::format("{}", fmt::join(arguments, " "));
         EXPECT_EQ(message.find('\n'), std::string::npos) << message;
     }
 }
@@ -175,7 +210,8 @@ TEST(Table, NamesAreUniqueAndDefaultsAreValid) {
     for (const Option& option : option_table()) {
         EXPECT_TRUE(names.insert(option.name).second) << option.name;
         EXPECT_TRUE(option.name.starts_with("--")) << option.name;
-        EXPECT_TRUE(option.treatment != Treatment::used || !(option.help.empty() || option.group.empty())) << option.name;
+        EXPECT_TRUE(option.treatment != Treatment::used || !(option.help.empty() || option.group.empty()))
+            << option.name;
     }
     for (const CommandInfo& command : command_table()) EXPECT_TRUE(parse({std::string(command.name)}).ok());
 }

@@ -21,14 +21,18 @@ RawClient::RawClient(uint16_t port) : descriptor_(socket(AF_INET, SOCK_STREAM | 
     GLM5_CHECK(connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0, "connect to {}", port);
 }
 
-RawClient::~RawClient() { close(); }
+RawClient::~RawClient() {
+    close();
+}
 
 void RawClient::close() {
     if (descriptor_ >= 0) ::close(descriptor_);
     descriptor_ = -1;
 }
 
-void RawClient::half_close() { shutdown(descriptor_, SHUT_WR); }
+void RawClient::half_close() {
+    shutdown(descriptor_, SHUT_WR);
+}
 
 void RawClient::reset() {
     const linger option{1, 0};

@@ -22,7 +22,8 @@ std::string feed(RequestReader& reader, std::string_view bytes, size_t step) {
 constexpr std::string_view kPlain =
     "POST /v1/models/a%2Fb?x=%00 HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2\r\nContent-Length: 5\r\n\r\nhello";
 constexpr std::string_view kChunked =
-    "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;ext=1\r\nlo\r\n0\r\nTrailer: t\r\n\r\n";
+    "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;ext=1\r\nlo\r\n0\r\nTrailer: "
+    "t\r\n\r\n";
 
 TEST(RequestReader, EverySplitGivesTheSameRequest) {
     for (const std::string_view bytes : {kPlain, kChunked}) {
@@ -62,7 +63,8 @@ TEST(RequestReader, RefusesWhatIsMalformedOrTooLarge) {
         {"control character in the target", "GET /a%0d%0aX:y HTTP/1.1\r\n\r\n", 400},
         {"broken escape", "GET /%4 HTTP/1.1\r\n\r\n", 400},
         {"two lengths", "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400},
-        {"length and chunked", "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+        {"length and chunked", "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         400},
         {"negative length", "POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\nhello", 400},
         {"huge length", "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
         {"bad chunk", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},

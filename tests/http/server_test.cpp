@@ -16,7 +16,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Response error_body(int status, const std::string& message) { return {status, "text/plain", message, {}}; }
+Response error_body(int status, const std::string& message) {
+    return {status, "text/plain", message, {}};
+}
 
 bool eventually(const std::function<bool()>& condition) {
     for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(10ms);
@@ -72,7 +74,8 @@ protected:
 };
 
 std::string post(std::string_view path, std::string_view body, std::string_view fields = "") {
-    return fmt::format("POST {} HTTP/1.1\r\nHost: h\r\n{}Content-Length: {}\r\n\r\n{}", path, fields, body.size(), body);
+    return fmt::format("POST {} HTTP/1.1\r\nHost: h\r\n{}Content-Length: {}\r\n\r\n{}", path, fields, body.size(),
+                       body);
 }
 
 TEST_F(ServerTest, KeepsTheConnectionAndAnswersPipelinedRequestsInOrder) {
@@ -93,7 +96,8 @@ TEST_F(ServerTest, KeepsTheConnectionAndAnswersPipelinedRequestsInOrder) {
 TEST_F(ServerTest, ReadsABodyThatArrivesByteByByte) {
     start();
     RawClient client(port());
-    for (const char c : std::string("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"))
+    for (const char c :
+         std::string("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"))
         client.send({&c, 1});
     EXPECT_EQ(client.answer().body, "abcd");
 }
@@ -121,7 +125,9 @@ TEST_F(ServerTest, AsksForTheBodyWhenTheClientWaits) {
 TEST_F(ServerTest, UnknownPathsAndMethods) {
     start();
     RawClient client(port());
-    client.send("GET /nowhere HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\nPUT /held/x HTTP/1.1\r\n\r\nGET /held/ HTTP/1.1\r\n\r\n");
+    client.send(
+        "GET /nowhere HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\nPUT /held/x HTTP/1.1\r\n\r\nGET /held/ "
+        "HTTP/1.1\r\n\r\n");
     EXPECT_EQ(client.answer().status, 404);
     const Answer not_allowed = client.answer();
     EXPECT_EQ(not_allowed.status, 405);
