@@ -114,4 +114,5 @@ def main():
     print(f"{len(goldens)} conversations, {len(snippets)} snippets, of which {failures} are errors")
 
 
-main()
+if __name__ == "__main__":
+    main()

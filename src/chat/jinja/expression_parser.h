@@ -62,6 +62,7 @@ private:
     ExpressionPtr parse_subscript_key();
     ExpressionPtr parse_call(ExpressionPtr callee);
     ExpressionPtr parse_test(ExpressionPtr subject);
+    StringPtr parse_dotted_name();  // of a filter or test
     CallArguments parse_arguments();
     void parse_argument(CallArguments& arguments, int line);
     Target parse_single_target(bool with_namespace);

@@ -187,6 +187,11 @@ Value filter_unique(Evaluator& evaluator, const Value& subject, const Arguments&
 
 // ---- map and select
 
+// Jinja takes whatever is false (none, 0 …) for an empty list here.
+std::vector<Value> iterate_if_true(Evaluator& evaluator, const Value& subject) {
+    return is_true(subject) ? iterate(subject, evaluator.budget()) : std::vector<Value>();
+}
+
 Arguments without_first(const Arguments& arguments, size_t count) {
     Arguments rest = arguments;
     rest.positional.erase(rest.positional.begin(), rest.positional.begin() + static_cast<ptrdiff_t>(count));
@@ -198,7 +203,7 @@ Value filter_map(Evaluator& evaluator, const Value& subject, const Arguments& ar
     const Value* attribute = arguments.positional.empty() ? arguments.find_keyword("attribute") : nullptr;
     if (!attribute && arguments.positional.empty()) fail("map requires a filter argument");
     const Value* otherwise = attribute ? arguments.find_keyword("default") : nullptr;
-    for (const Value& item : iterate(subject, evaluator.budget())) {
+    for (const Value& item : iterate_if_true(evaluator, subject)) {
         evaluator.budget().step();
         if (attribute) {
             Value found = get_path(evaluator, item, *attribute);
@@ -217,7 +222,7 @@ Value select_items(Evaluator& evaluator, const Value& subject, const Arguments& 
     if (by_attribute && arguments.positional.empty()) fail("Missing parameter for attribute name");
     const size_t test = by_attribute ? 1 : 0;
     std::vector<Value> items;
-    for (const Value& item : iterate(subject, evaluator.budget())) {
+    for (const Value& item : iterate_if_true(evaluator, subject)) {
         evaluator.budget().step();
         const Value tested = by_attribute ? get_path(evaluator, item, arguments.positional[0]) : item;
         const bool passes = arguments.positional.size() > test

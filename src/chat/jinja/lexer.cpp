@@ -43,8 +43,12 @@ public:
     explicit Lexer(std::string_view source) : source_(source) {}
 
     std::vector<Token> run() {
-        while (position_ < source_.size()) lex_text();
-        add(TokenType::end, {});
+        try {
+            while (position_ < source_.size()) lex_text();
+            add(TokenType::end, {});
+        } catch (const Error& error) {
+            tokens_.push_back({TokenType::error, error.message, error.line});
+        }
         return std::move(tokens_);
     }
 
@@ -245,7 +249,7 @@ private:
     void add_number(TokenType type, size_t end) {
         std::string text(source_.substr(position_, end - position_));
         std::erase(text, '_');
-        if (type == TokenType::integer && text.front() == '0') text = "0";
+        if (type == TokenType::integer && text.front() == '0') text.resize(1);
         add(type, std::move(text));
         advance_to(end);
     }
@@ -356,7 +360,7 @@ void Lexer::append_escape(std::string& out, std::string_view text, size_t& posit
 }  // namespace
 
 std::vector<Token> tokenize(std::string_view source) {
-    if (!is_valid_utf8(source)) fail_at(1, "the template is not UTF-8");
+    if (!is_valid_utf8(source)) return {{TokenType::error, "the template is not UTF-8", 1}};
     const std::string text = normalize_newlines(source);
     return Lexer(text).run();
 }

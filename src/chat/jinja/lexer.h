@@ -19,16 +19,19 @@ enum class TokenType {
     integer,
     real,
     symbol,
-    end
+    end,
+    error
 };
 
 struct Token {
     TokenType type;
-    std::string text;  // data and strings as they print; numbers without underscores; symbols and names as written
+    std::string text;  // data and strings as they print; numbers without underscores; symbols and names as written;
+                       // what is wrong at an error
     int line;
 };
 
-// Throws Error naming the line.
+// The last token is the end, or an error where the text makes no token: it counts once the parser gets there, so that
+// the first mistake of a template is the one that is told.
 std::vector<Token> tokenize(std::string_view source);
 
 }  // namespace glm5::chat::jinja

@@ -238,7 +238,7 @@ ExpressionPtr ExpressionParser::parse_filters(ExpressionPtr subject, bool starts
     while (starts_inline || stream_.skip_symbol("|")) {
         starts_inline = false;
         auto node = std::make_unique<FilterExpression>(ExpressionKind::filter, stream_.line());
-        node->name = parse_name();
+        node->name = parse_dotted_name();
         node->builtin = find_filter(*node->name);
         if (stream_.at_symbol("(")) node->arguments = parse_arguments();
         adopt(*node, subject);
@@ -253,7 +253,7 @@ ExpressionPtr ExpressionParser::parse_test(ExpressionPtr subject) {
     auto node = std::make_unique<FilterExpression>(ExpressionKind::test, stream_.line());
     stream_.expect_name("is");
     const bool negated = stream_.skip_name("not");
-    node->name = parse_name();
+    node->name = parse_dotted_name();
     node->builtin = find_test(*node->name);
     const TokenType type = stream_.current().type;
     const bool ends = stream_.at_name("else") || stream_.at_name("or") || stream_.at_name("and");
@@ -273,6 +273,12 @@ ExpressionPtr ExpressionParser::parse_test(ExpressionPtr subject) {
 
 StringPtr ExpressionParser::parse_name() {
     return shared(stream_.expect(TokenType::name, "name").text);
+}
+
+StringPtr ExpressionParser::parse_dotted_name() {
+    std::string name = *parse_name();
+    while (stream_.skip_symbol(".")) (name += ".") += *parse_name();
+    return shared(std::move(name));
 }
 
 Target ExpressionParser::parse_target(std::string_view end_name, bool with_namespace) {

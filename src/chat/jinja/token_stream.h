@@ -11,7 +11,7 @@ namespace glm5::chat::jinja {
 
 class TokenStream {
 public:
-    explicit TokenStream(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
+    explicit TokenStream(std::vector<Token> tokens) : tokens_(std::move(tokens)) { check_current(); }
 
     const Token& current() const { return tokens_[position_]; }
     const Token& look() const { return tokens_[position_ + (position_ + 1 < tokens_.size())]; }
@@ -28,6 +28,7 @@ public:
     Token next() {
         Token token = current();
         if (!at_end()) ++position_;
+        check_current();
         return token;
     }
     bool skip_symbol(std::string_view text) { return at_symbol(text) && (next(), true); }
@@ -61,6 +62,9 @@ public:
     }
 
 private:
+    void check_current() const {
+        if (at(TokenType::error)) fail_at(line(), "{}", current().text);
+    }
     static bool is_symbol(const Token& token, std::string_view text) {
         return token.type == TokenType::symbol && token.text == text;
     }
