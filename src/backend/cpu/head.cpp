@@ -1,4 +1,6 @@
 // lm_head and sample.
+#include <cmath>
+
 #include "backend/cpu/backend.h"
 
 namespace glm5::cpu {
@@ -18,9 +20,10 @@ void CpuBackend::sample(const ops::SampleArgs& args) {
     GLM5_CHECK(args.num_vocab_tokens <= vocabulary, "{} > {}", args.num_vocab_tokens, vocabulary);
     for_rows(rows, vocabulary, [&](int64_t row, int) {
         const float* logits = args.logits.as<float>() + row * vocabulary;
-        int32_t best = -1;
+        int32_t best = 0;
+        float top = -INFINITY;  // NaN is never larger
         for (int32_t id = 0; id < args.num_vocab_tokens; ++id)
-            if (best < 0 ? logits[id] == logits[id] : logits[id] > logits[best]) best = id;
+            if (logits[id] > top) top = logits[id], best = id;
         args.tokens.as<int32_t>()[row] = best;
     });
 }
