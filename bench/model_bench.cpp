@@ -92,8 +92,7 @@ std::vector<Sequence> make_sequences(const config::Config& config, int count, in
 }
 
 void add_to_plan(schedule::StepPlan& plan, const Sequence& sequence, int first_position, int query_len) {
-    plan.sequences.push_back({.id = plan.sequences.size(),
-                              .first_position = first_position,
+    plan.sequences.push_back({.first_position = first_position,
                               .query_tokens = std::span(sequence.tokens).subspan(first_position, query_len),
                               .pages = sequence.pages,
                               .wants_token = true});
