@@ -25,6 +25,7 @@ struct EngineOptions {
     int max_num_batched_tokens = 2048;  // tokens in a step
     int max_num_seqs = 128;             // sequences in a step
     int64_t kv_cache_bytes = int64_t{2} << 30;
+    bool enable_prefix_caching = true;
     std::string dump_activations_directory;  // empty = none; one file per layer tensor and step
     std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_load_progress;
 };
@@ -45,8 +46,10 @@ public:
     // vocabulary, an empty prompt, or a prompt that leaves no room in max_model_len; resource_exhausted when the queue is full.
     Result<RequestId> submit(Request request, EventSink sink);
 
-    // Ends a request with FinishReason::cancelled; nothing happens when it has ended.
+    // Ends every choice of a request with FinishReason::cancelled; nothing happens when it has ended.
     void cancel(RequestId id);
+    // The same for one of its choices.
+    void cancel(RequestId id, int choice);
 
     EngineStats stats() const;
     const ModelInfo& info() const;

@@ -2,24 +2,37 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace glm5 {
 
 using RequestId = uint64_t;
 
-// How tokens are chosen and when a request ends. Choice is greedy: the largest logit, ties to the lower id.
+// How tokens are chosen and when a sequence ends. docs/sampling.md has the exact definition; the defaults are greedy.
 struct Sampling {
+    float temperature = 0;  // ≥ 0; 0 = the largest logit, ties to the lower id
+    float top_p = 1;        // (0, 1]
+    int top_k = 0;          // 0 = off
+    float min_p = 0;        // [0, 1]
+    float repetition_penalty = 1;  // > 0; over prompt and completion
+    float presence_penalty = 0;    // over the completion
+    float frequency_penalty = 0;   // over the completion
+    std::vector<std::pair<int32_t, float>> logit_bias;  // token id, added to its logit
+    uint64_t seed = 0;      // same seed, same tokens, whatever else runs
+
     int max_tokens = 0;                   // ≥ 1
-    bool ignore_eos = false;              // eos ids of the model do not end the request
+    int min_tokens = 0;                   // no eos and no stop token before
+    bool ignore_eos = false;              // eos ids of the model are never chosen
     std::vector<int32_t> stop_token_ids;  // end it besides the model's eos ids
 };
 
 struct Request {
     std::vector<int32_t> prompt;  // token ids, at least one
     Sampling sampling;
+    int num_choices = 1;   // completions of the one prompt; choice i draws from hash(seed, i)
+    int64_t priority = 0;  // lower runs first
 };
 
 enum class FinishReason {
@@ -30,10 +43,12 @@ enum class FinishReason {
     error       // the engine failed; Event::error says why
 };
 
-// Progress of one request. The last event has a finish reason; none follows it.
+// Progress of one choice of a request. A choice's last event has a finish reason; none follows it.
 struct Event {
+    int choice = 0;
     std::vector<int32_t> tokens;  // accepted since the event before
     FinishReason finish_reason = FinishReason::none;
+    int cached_prompt_tokens = 0;  // of the prompt, found in the prefix cache
     std::string error;
 };
 
@@ -47,10 +62,14 @@ struct ModelInfo {
 struct EngineStats {
     int running = 0;
     int waiting = 0;
-    int64_t pages_used = 0;
+    int64_t pages_used = 0;   // by sequences
     int64_t pages_total = 0;
-    int64_t prompt_tokens = 0;      // computed since start
-    int64_t generated_tokens = 0;   // since start
+    // Since start.
+    int64_t prompt_tokens = 0;           // computed
+    int64_t generated_tokens = 0;
+    int64_t prefix_query_tokens = 0;     // looked up in the prefix cache
+    int64_t prefix_hit_tokens = 0;       // found there
+    int64_t preemptions = 0;
 };
 
 }  // namespace glm5

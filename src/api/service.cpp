@@ -183,7 +183,9 @@ Service::Plan Service::make_plan(AnswerKind kind, const GenerationFields& fields
                  options_.reasoning_field};
     plan.fields = fields;
     plan.request.prompt = std::move(prompt);
-    plan.request.sampling = {static_cast<int>(requested), fields.ignore_eos, fields.stop_token_ids};
+    plan.request.sampling = {.max_tokens = static_cast<int>(requested),
+                             .ignore_eos = fields.ignore_eos,
+                             .stop_token_ids = fields.stop_token_ids};
     if (!model_->info.eos_token_ids.empty()) plan.first_eos_token_id = model_->info.eos_token_ids[0];
     return plan;
 }

@@ -2,7 +2,7 @@
 
 namespace glm5::cache {
 
-PagePool::PagePool(int num_pages) : owners_(num_pages, 0) {
+PagePool::PagePool(int num_pages) : pages_(num_pages) {
     free_.reserve(num_pages);
     for (PageId page = num_pages - 1; page >= 0; --page) free_.push_back(page);
 }
@@ -11,29 +11,58 @@ PageId PagePool::allocate() {
     GLM5_CHECK(!free_.empty());
     const PageId page = free_.back();
     free_.pop_back();
-    owners_[page] = 1;
+    pages_[page].users = 1;
     return page;
 }
 
 void PagePool::retain(PageId page) {
-    GLM5_CHECK(owners_.at(page) > 0, "page {} is free", page);
-    ++owners_[page];
+    Page& state = pages_.at(page);
+    GLM5_CHECK(state.users > 0 || state.remembered, "page {} is free", page);
+    if (state.users++ == 0) --num_idle_;
 }
 
 void PagePool::release(PageId page) {
-    GLM5_CHECK(owners_.at(page) > 0, "page {} is free", page);
-    if (--owners_[page] == 0) free_.push_back(page);
+    Page& state = pages_.at(page);
+    GLM5_CHECK(state.users > 0, "page {} has no user", page);
+    if (--state.users > 0) return;
+    if (state.remembered)
+        ++num_idle_;
+    else
+        free_.push_back(page);
+}
+
+void PagePool::remember(PageId page) {
+    Page& state = pages_.at(page);
+    GLM5_CHECK(state.users > 0 && !state.remembered, "page {}", page);
+    state.remembered = true;
+}
+
+void PagePool::forget(PageId page) {
+    Page& state = pages_.at(page);
+    GLM5_CHECK(state.remembered, "page {}", page);
+    state.remembered = false;
+    if (state.users > 0) return;
+    --num_idle_;
+    free_.push_back(page);
 }
 
 Status PagePool::check_integrity() const {
-    std::vector<bool> listed(owners_.size(), false);
+    std::vector<bool> listed(pages_.size(), false);
     for (PageId page : free_) {
         if (listed[page]) return invalid_argument("page pool: page {} is free twice", page);
-        if (owners_[page] != 0) return invalid_argument("page pool: page {} is free and has {} owners", page, owners_[page]);
+        if (pages_[page].users != 0 || pages_[page].remembered)
+            return invalid_argument("page pool: page {} is free, has {} users and is {}remembered", page,
+                                    pages_[page].users, pages_[page].remembered ? "" : "not ");
         listed[page] = true;
     }
-    for (size_t page = 0; page < owners_.size(); ++page)
-        if (owners_[page] == 0 && !listed[page]) return invalid_argument("page pool: page {} is lost", page);
+    int idle = 0;
+    for (size_t page = 0; page < pages_.size(); ++page) {
+        if (pages_[page].users < 0) return invalid_argument("page pool: page {} has {} users", page, pages_[page].users);
+        if (pages_[page].users > 0 || listed[page]) continue;
+        if (!pages_[page].remembered) return invalid_argument("page pool: page {} is lost", page);
+        ++idle;
+    }
+    if (idle != num_idle_) return invalid_argument("page pool: {} idle pages, counted {}", idle, num_idle_);
     return {};
 }
 

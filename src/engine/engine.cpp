@@ -73,7 +73,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
     implementation->loop = std::make_unique<engine::EngineLoop>(
         std::move(worker), implementation->info,
         schedule::SchedulerLimits{.max_num_seqs = limits.max_num_seqs,
-                                  .max_num_batched_tokens = limits.max_num_batched_tokens},
+                                  .max_num_batched_tokens = limits.max_num_batched_tokens,
+                                  .prefix_caching = options.enable_prefix_caching},
         limits.num_pages);
     return std::unique_ptr<Engine>(new Engine(std::move(implementation)));
 }
@@ -90,22 +91,20 @@ Result<RequestId> Engine::submit(Request request, EventSink sink) {
             return invalid_argument("token id {} is out of vocabulary (0 to {})", token, info.num_vocab_tokens - 1);
     if (request.sampling.max_tokens < 1)
         return invalid_argument("max_tokens must be at least 1, found {}", request.sampling.max_tokens);
+    if (request.num_choices < 1 || request.num_choices > schedule::kMaxChoices)
+        return invalid_argument("n must be from 1 to {}, found {}", schedule::kMaxChoices, request.num_choices);
     const EngineStats now = stats();
     if (now.running + now.waiting >= kMaxQueuedRequests)
         return resource_exhausted("{} requests are queued already", now.running + now.waiting);
 
-    auto sequence = std::make_unique<schedule::Sequence>();
     const RequestId id = implementation_->next_id++;
-    sequence->id = id;
-    sequence->prompt_len = static_cast<int>(prompt_len);
-    sequence->max_len = static_cast<int>(std::min<int64_t>(prompt_len + request.sampling.max_tokens, info.max_model_len));
-    sequence->tokens = std::move(request.prompt);
-    sequence->sampling = std::move(request.sampling);
-    implementation_->loop->submit(std::move(sequence), std::move(sink));
+    const int64_t max_len = std::min<int64_t>(prompt_len + request.sampling.max_tokens, info.max_model_len);
+    implementation_->loop->submit(id, std::move(request), static_cast<int>(max_len), std::move(sink));
     return id;
 }
 
 void Engine::cancel(RequestId id) { implementation_->loop->cancel(id); }
+void Engine::cancel(RequestId id, int choice) { implementation_->loop->cancel(id, choice); }
 EngineStats Engine::stats() const { return implementation_->loop->stats(); }
 const ModelInfo& Engine::info() const { return implementation_->info; }
 

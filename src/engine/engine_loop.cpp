@@ -7,6 +7,9 @@
 namespace glm5::engine {
 namespace {
 
+using schedule::Sequence;
+using schedule::SequenceId;
+
 bool contains(const std::vector<int32_t>& ids, int32_t id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
 
 }  // namespace
@@ -17,6 +20,7 @@ EngineLoop::EngineLoop(std::unique_ptr<RankWorker> worker, const ModelInfo& info
       eos_token_ids_(info.eos_token_ids),
       pool_(num_pages),
       scheduler_(limits, pool_),
+      stats_{.pages_total = num_pages},
       thread_([this] {
           pthread_setname_np(pthread_self(), "engine");
           run();
@@ -31,11 +35,14 @@ EngineLoop::~EngineLoop() {
     thread_.join();
 }
 
-void EngineLoop::submit(std::unique_ptr<schedule::Sequence> sequence, EventSink sink) {
+void EngineLoop::submit(RequestId id, Request request, int max_len, EventSink sink) {
+    {
+        std::lock_guard lock(stats_mutex_);
+        stats_.waiting += request.num_choices;
+    }
     {
         std::lock_guard lock(mutex_);
-        submissions_.push_back({std::move(sequence), std::move(sink)});
-        ++waiting_;
+        submissions_.push_back({id, std::move(request), max_len, std::move(sink)});
     }
     wake_.notify_one();
 }
@@ -43,25 +50,32 @@ void EngineLoop::submit(std::unique_ptr<schedule::Sequence> sequence, EventSink 
 void EngineLoop::cancel(RequestId id) {
     {
         std::lock_guard lock(mutex_);
-        cancellations_.push_back(id);
+        cancellations_.push_back({id, kAllChoices});
+    }
+    wake_.notify_one();
+}
+
+void EngineLoop::cancel(RequestId id, int choice) {
+    {
+        std::lock_guard lock(mutex_);
+        cancellations_.push_back({id, choice});
     }
     wake_.notify_one();
 }
 
 void EngineLoop::run() {
     while (wait_for_work()) step();
-    std::vector<RequestId> open;
-    for (const auto& [id, sink] : sinks_) open.push_back(id);
-    for (RequestId id : open) finish(id, {.finish_reason = FinishReason::cancelled});
+    while (!live_.empty()) cancel_choices(live_.begin()->first, kAllChoices);
+    scheduler_.reset_prefix_cache();
     const Status integrity = pool_.check_integrity();
     GLM5_CHECK(integrity.ok() && pool_.num_free() == pool_.num_pages(), "{}", integrity.message());
 }
 
-// Takes in what arrived; sleeps while there is nothing to do. A cancellation may overtake nothing: its submission is
-// in the same inbox or was taken in before.
+// Takes in what arrived; sleeps while there is nothing to do. No cancellation overtakes its submission: that is in the
+// same inbox or was taken in before.
 bool EngineLoop::wait_for_work() {
     std::vector<Submission> submissions;
-    std::vector<RequestId> cancellations;
+    std::vector<Cancellation> cancellations;
     bool stopping = false;
     {
         std::unique_lock lock(mutex_);
@@ -73,69 +87,117 @@ bool EngineLoop::wait_for_work() {
         cancellations.swap(cancellations_);
         stopping = stopping_;
     }
-    for (Submission& submission : submissions) {
-        sinks_.emplace(submission.sequence->id, std::move(submission.sink));
-        scheduler_.add(std::move(submission.sequence));
-    }
-    for (RequestId id : cancellations)
-        if (sinks_.contains(id)) finish(id, {.finish_reason = FinishReason::cancelled});
-    update_stats();
+    for (Submission& submission : submissions) take_in(std::move(submission));
+    for (const Cancellation& cancellation : cancellations) cancel_choices(cancellation.id, cancellation.choice);
     return !stopping;
+}
+
+void EngineLoop::take_in(Submission submission) {
+    Request& request = submission.request;
+    LiveRequest& live = live_[submission.id];
+    live.sink = std::move(submission.sink);
+    live.num_open = request.num_choices;
+    for (int choice = 0; choice < request.num_choices; ++choice) {
+        auto sequence = std::make_unique<Sequence>();
+        sequence->id = schedule::sequence_id(submission.id, choice);
+        sequence->prompt_len = static_cast<int>(request.prompt.size());
+        sequence->tokens = request.prompt;
+        sequence->max_len = submission.max_len;
+        sequence->priority = request.priority;
+        sequence->sampling = request.sampling;
+        if (choice == 0)
+            scheduler_.add(std::move(sequence));
+        else
+            live.held.push_back(std::move(sequence));
+    }
 }
 
 void EngineLoop::step() {
     const schedule::StepPlan plan = scheduler_.plan();
     if (plan.empty()) return;
     const schedule::StepResult result = worker_->run(plan);
-    for (const auto& planned : plan.sequences) {
-        const int prompt_len = scheduler_.find(planned.id)->prompt_len;
-        prompt_tokens_ += std::clamp(prompt_len - planned.first_position, 0, planned.query_len());
+    {
+        std::lock_guard lock(stats_mutex_);
+        for (const auto& planned : plan.sequences)
+            stats_.prompt_tokens +=
+                std::clamp(planned.sequence->prompt_len - planned.first_position, 0, planned.query_len());
     }
     scheduler_.commit(plan);
     for (const auto& accepted : result.accepted) accept(accepted.id, accepted.token);
     update_stats();
 }
 
-// Appends the token and publishes it; ends the request when the token or its length says so.
-void EngineLoop::accept(RequestId id, int32_t token) {
-    schedule::Sequence& sequence = *scheduler_.find(id);
+// Appends the token and publishes it; ends the choice when the token or its length says so.
+void EngineLoop::accept(SequenceId id, int32_t token) {
+    Sequence& sequence = *scheduler_.find(id);
+    LiveRequest& live = live_.at(schedule::request_of(id));
     sequence.tokens.push_back(token);
-    ++generated_tokens_;
-    Event event{.tokens = {token}};
+    Event event{.choice = schedule::choice_of(id), .tokens = {token}};
+    if (sequence.completion_len() == 1) {
+        event.cached_prompt_tokens = sequence.cached_len;
+        release_held(live);
+    }
+    {
+        std::lock_guard lock(stats_mutex_);
+        ++stats_.generated_tokens;
+        if (sequence.completion_len() == 1) {
+            stats_.prefix_query_tokens += sequence.prompt_len;
+            stats_.prefix_hit_tokens += sequence.cached_len;
+        }
+    }
     const Sampling& sampling = sequence.sampling;
     if ((!sampling.ignore_eos && contains(eos_token_ids_, token)) || contains(sampling.stop_token_ids, token))
         event.finish_reason = FinishReason::stop;
     else if (sequence.token_len() >= sequence.max_len)
         event.finish_reason = FinishReason::length;
     if (event.finish_reason == FinishReason::none)
-        sinks_.at(id)(std::move(event));
+        live.sink(std::move(event));
     else
         finish(id, std::move(event));
 }
 
-void EngineLoop::finish(RequestId id, Event event) {
+// The prompt's full pages are in the prefix tree, or nobody computes it any more.
+void EngineLoop::release_held(LiveRequest& live) {
+    for (auto& held : live.held) scheduler_.add(std::move(held));
+    live.held.clear();
+}
+
+// Publishes the last event of a choice, after its pages are available.
+void EngineLoop::finish(SequenceId id, Event event) {
     scheduler_.remove(id);
-    const auto found = sinks_.find(id);
-    EventSink sink = std::move(found->second);
-    sinks_.erase(found);
-    update_stats();  // whoever sees the last event sees its pages free
+    const auto found = live_.find(schedule::request_of(id));
+    release_held(found->second);
+    EventSink sink = found->second.sink;
+    if (--found->second.num_open == 0) live_.erase(found);
+    update_stats();
     sink(std::move(event));
 }
 
+void EngineLoop::cancel_choices(RequestId id, int which) {
+    if (const auto found = live_.find(id); found != live_.end()) release_held(found->second);
+    for (int choice = 0; choice < schedule::kMaxChoices; ++choice)
+        if ((which == kAllChoices || which == choice) && scheduler_.find(schedule::sequence_id(id, choice)))
+            finish(schedule::sequence_id(id, choice), {.choice = choice, .finish_reason = FinishReason::cancelled});
+}
+
 void EngineLoop::update_stats() {
-    running_ = scheduler_.num_running();
-    pages_used_ = pool_.num_pages() - pool_.num_free();
-    std::lock_guard lock(mutex_);
-    waiting_ = scheduler_.num_waiting() + static_cast<int>(submissions_.size());
+    int inbox = 0;
+    {
+        std::lock_guard lock(mutex_);
+        for (const Submission& submission : submissions_) inbox += submission.request.num_choices;
+    }
+    int held = 0;
+    for (const auto& [id, live] : live_) held += static_cast<int>(live.held.size());
+    std::lock_guard lock(stats_mutex_);
+    stats_.running = scheduler_.num_running();
+    stats_.waiting = scheduler_.num_waiting() + held + inbox;
+    stats_.pages_used = pool_.num_used();
+    stats_.preemptions = scheduler_.num_preemptions();
 }
 
 EngineStats EngineLoop::stats() const {
-    return {.running = running_,
-            .waiting = waiting_,
-            .pages_used = pages_used_,
-            .pages_total = pool_.num_pages(),
-            .prompt_tokens = prompt_tokens_,
-            .generated_tokens = generated_tokens_};
+    std::lock_guard lock(stats_mutex_);
+    return stats_;
 }
 
 }  // namespace glm5::engine

@@ -2,7 +2,6 @@
 // step, has it run, and publishes what was accepted.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -24,38 +23,57 @@ public:
     // Cancels everything and joins.
     ~EngineLoop();
 
-    // Any thread. The sequence fits the pool; Engine::submit has checked it.
-    void submit(std::unique_ptr<schedule::Sequence> sequence, EventSink sink);
-    void cancel(RequestId id);
+    // Any thread. Engine::submit has checked the request; max_len is that of each choice, prompt included.
+    void submit(RequestId id, Request request, int max_len, EventSink sink);
+    void cancel(RequestId id);              // every choice
+    void cancel(RequestId id, int choice);
     EngineStats stats() const;
 
 private:
     struct Submission {
-        std::unique_ptr<schedule::Sequence> sequence;
+        RequestId id = 0;
+        Request request;
+        int max_len = 0;
         EventSink sink;
+    };
+    static constexpr int kAllChoices = -1;
+    struct Cancellation {
+        RequestId id = 0;
+        int choice = kAllChoices;
+    };
+    // A request with choices that have not ended.
+    struct LiveRequest {
+        EventSink sink;
+        int num_open = 0;
+        // Choices after the first, until its prompt is computed: they begin with its pages.
+        std::vector<std::unique_ptr<schedule::Sequence>> held;
     };
 
     void run();
     bool wait_for_work();  // false: stop
     void step();
-    void accept(RequestId id, int32_t token);
-    void finish(RequestId id, Event event);
+
+    void take_in(Submission submission);
+    void release_held(LiveRequest& live);
+    void accept(schedule::SequenceId id, int32_t token);
+    void finish(schedule::SequenceId id, Event event);
+    void cancel_choices(RequestId id, int which);
     void update_stats();
 
     std::unique_ptr<RankWorker> worker_;
     const std::vector<int32_t> eos_token_ids_;
     cache::PagePool pool_;
     schedule::Scheduler scheduler_;
-    std::unordered_map<RequestId, EventSink> sinks_;  // of live requests
+    std::unordered_map<RequestId, LiveRequest> live_;
 
     std::mutex mutex_;  // guards the inbox
     std::condition_variable wake_;
     std::vector<Submission> submissions_;
-    std::vector<RequestId> cancellations_;
+    std::vector<Cancellation> cancellations_;
     bool stopping_ = false;
 
-    std::atomic<int> running_{0}, waiting_{0};
-    std::atomic<int64_t> pages_used_{0}, prompt_tokens_{0}, generated_tokens_{0};
+    mutable std::mutex stats_mutex_;
+    EngineStats stats_;
 
     std::thread thread_;
 };

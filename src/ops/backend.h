@@ -16,6 +16,7 @@
 #include "ops/mla.h"
 #include "ops/mlp.h"
 #include "ops/numerics.h"
+#include "ops/sample.h"
 #include "ops/sparse_attention.h"
 #include "ops/tensor.h"
 #include "ops/weights.h"

@@ -1,4 +1,4 @@
-// lm_head: logits of the rows that are sampled. sample: one token per row of logits.
+// lm_head: logits of the rows that are sampled (ops/sample.h).
 #pragma once
 
 #include "ops/batch.h"
@@ -13,13 +13,6 @@ struct LmHeadArgs {
     Activation hidden;  // [num_tokens, hidden_size] after the final norm
     Linear head;        // [vocab_size, hidden_size]
     const Batch* batch = nullptr;
-};
-
-// token = argmax over ids below num_tokens (the rows beyond are padding of the checkpoint); equal logits: lower id.
-struct SampleArgs {
-    Tensor tokens;  // out [num_logit_rows] i32
-    Tensor logits;  // [num_logit_rows, vocab_size] f32
-    int num_vocab_tokens = 0;
 };
 
 }  // namespace glm5::ops

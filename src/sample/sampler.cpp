@@ -8,7 +8,7 @@ Sampler::Sampler(ops::Backend& backend, int max_num_rows, int num_vocab_tokens)
 schedule::StepResult Sampler::sample(const schedule::StepPlan& plan, const ops::Tensor& logits) {
     schedule::StepResult result;
     for (const auto& sequence : plan.sequences)
-        if (sequence.wants_token) result.accepted.push_back({.id = sequence.id});
+        if (sequence.wants_token) result.accepted.push_back({.id = sequence.id()});
     if (result.accepted.empty()) return result;
 
     const ops::Tensor tokens = tokens_.first_rows(static_cast<int64_t>(result.accepted.size()));

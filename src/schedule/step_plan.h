@@ -5,18 +5,19 @@
 #include <span>
 #include <vector>
 
-#include "glm5/types.h"
+#include "schedule/sequence.h"
 
 namespace glm5::schedule {
 
-// One sequence's part. The spans are the sequence's own memory and hold until the step is committed.
+// One sequence's part. The sequence and the spans of its memory hold until the step is committed.
 struct PlannedSequence {
-    RequestId id = 0;
+    const Sequence* sequence = nullptr;
     int first_position = 0;                 // of the query tokens; the caches hold what is before
     std::span<const int32_t> query_tokens;  // query_len ≥ 1
     std::span<const int32_t> pages;         // of every position up to the last query token
     bool wants_token = false;               // the last query token is the sequence's last: sample after it
 
+    SequenceId id() const { return sequence->id; }
     int query_len() const { return static_cast<int>(query_tokens.size()); }
     int context_len() const { return first_position + query_len(); }
 };
@@ -31,7 +32,7 @@ struct StepPlan {
 // One token for each planned sequence that wants one, in the plan's order.
 struct StepResult {
     struct Accepted {
-        RequestId id = 0;
+        SequenceId id = 0;
         int32_t token = 0;
     };
     std::vector<Accepted> accepted;

@@ -25,9 +25,9 @@ TEST_F(BatchBuilderTest, MixesAPrefillChunkAndADecode) {
     const std::vector<int32_t> chunk = {11, 12, 13, 14}, decode = {21};
     const std::vector<int32_t> chunk_pages = {5, 2}, decode_pages = {9, 7, 3};
     schedule::StepPlan plan;
-    plan.sequences.push_back({.id = 1, .first_position = 62, .query_tokens = chunk, .pages = chunk_pages});
+    plan.sequences.push_back({.first_position = 62, .query_tokens = chunk, .pages = chunk_pages});
     plan.sequences.push_back(
-        {.id = 2, .first_position = 130, .query_tokens = decode, .pages = decode_pages, .wants_token = true});
+        {.first_position = 130, .query_tokens = decode, .pages = decode_pages, .wants_token = true});
     plan.num_tokens = 5;
 
     const ops::Batch batch = builder_.build(plan);
@@ -50,9 +50,9 @@ TEST_F(BatchBuilderTest, MixesAPrefillChunkAndADecode) {
 TEST_F(BatchBuilderTest, ReusesItsBuffers) {
     const std::vector<int32_t> tokens = {1, 2, 3, 4, 5, 6, 7, 8}, pages = {0};
     schedule::StepPlan large, small;
-    large.sequences.push_back({.id = 1, .query_tokens = tokens, .pages = pages, .wants_token = true});
+    large.sequences.push_back({.query_tokens = tokens, .pages = pages, .wants_token = true});
     large.num_tokens = 8;
-    small.sequences.push_back({.id = 1, .query_tokens = std::span(tokens).first(2), .pages = pages});
+    small.sequences.push_back({.query_tokens = std::span(tokens).first(2), .pages = pages});
     small.num_tokens = 2;
     const void* memory = builder_.build(large).token_ids.data;
     const ops::Batch batch = builder_.build(small);
@@ -65,7 +65,7 @@ TEST_F(BatchBuilderTest, ReusesItsBuffers) {
 TEST_F(BatchBuilderTest, RefusesAPlanBeyondItsLimits) {
     const std::vector<int32_t> tokens(17, 1), pages = {0};
     schedule::StepPlan plan;
-    plan.sequences.push_back({.id = 1, .query_tokens = tokens, .pages = pages});
+    plan.sequences.push_back({.query_tokens = tokens, .pages = pages});
     plan.num_tokens = 17;
     EXPECT_DEATH(builder_.build(plan), "17 tokens");
 }

@@ -28,6 +28,7 @@ public:
             std::lock_guard lock(mutex_);
             EXPECT_EQ(last_.finish_reason, FinishReason::none) << "an event after the last";
             tokens_.insert(tokens_.end(), event.tokens.begin(), event.tokens.end());
+            cached_prompt_tokens_ += event.cached_prompt_tokens;
             last_ = std::move(event);
             changed_.notify_all();
         };
@@ -45,11 +46,16 @@ public:
         std::lock_guard lock(mutex_);
         return tokens_;
     }
+    int cached_prompt_tokens() {
+        std::lock_guard lock(mutex_);
+        return cached_prompt_tokens_;
+    }
 
 private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<int32_t> tokens_;
+    int cached_prompt_tokens_ = 0;
     Event last_;
 };
 
@@ -115,6 +121,67 @@ TEST_F(EngineTest, GoldenContinuationsAllAtOnce) {
         EXPECT_EQ(reason, ends_with_eos ? FinishReason::stop : FinishReason::length) << goldens()[i].name;
     }
     EXPECT_EQ(engine_->stats().pages_used, 0);
+}
+
+TEST_F(EngineTest, APrefixHitChangesNothing) {
+    const Golden& golden = goldens()[3];
+    ASSERT_GT(golden.prompt.size(), 600u);
+    for (int round = 0; round < 2; ++round) {
+        Collector collector;
+        ASSERT_TRUE(engine_->submit(request_for(golden), collector.sink()).ok());
+        collector.wait();
+        EXPECT_EQ(collector.tokens(), golden.greedy);
+        if (round == 0) continue;
+        EXPECT_EQ(collector.cached_prompt_tokens(), (static_cast<int>(golden.prompt.size()) - 1) / 64 * 64);
+    }
+}
+
+// A pool of 1,024 tokens for eight sequences that grow to 200: some give way and are computed again.
+TEST_F(EngineTest, APreemptionChangesNothing) {
+    const Golden& golden = goldens()[0];
+    const auto long_request = [&] {
+        return Request{.prompt = golden.prompt, .sampling = {.max_tokens = 180, .ignore_eos = true}};
+    };
+    Collector alone;
+    ASSERT_TRUE(engine_->submit(long_request(), alone.sink()).ok());
+    alone.wait();
+    EXPECT_TRUE(std::equal(golden.greedy.begin(), golden.greedy.end(), alone.tokens().begin()));
+
+    EngineOptions options = nano_options();
+    options.max_model_len = 256;
+    options.kv_cache_bytes = int64_t{11264} * 64 * 16;
+    options.enable_prefix_caching = false;
+    auto engine = open_engine(options).value();
+    std::vector<Collector> collectors(8);
+    for (Collector& collector : collectors) ASSERT_TRUE(engine->submit(long_request(), collector.sink()).ok());
+    for (Collector& collector : collectors) {
+        collector.wait();
+        EXPECT_EQ(collector.tokens(), alone.tokens());
+    }
+    EXPECT_GT(engine->stats().preemptions, 0);
+}
+
+TEST_F(EngineTest, ChoicesShareThePromptsPages) {
+    const Golden& golden = goldens()[3];
+    Request request = request_for(golden);
+    request.num_choices = 3;
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::map<int, std::vector<int32_t>> tokens;
+    std::map<int, int> cached;
+    int finished = 0;
+    ASSERT_TRUE(engine_->submit(request, [&](Event event) {
+                           std::lock_guard lock(mutex);
+                           auto& choice = tokens[event.choice];
+                           choice.insert(choice.end(), event.tokens.begin(), event.tokens.end());
+                           cached[event.choice] += event.cached_prompt_tokens;
+                           finished += event.finish_reason != FinishReason::none;
+                           changed.notify_all();
+                       }).ok());
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return finished == 3; });
+    for (int choice = 0; choice < 3; ++choice) EXPECT_EQ(tokens[choice], golden.greedy);
+    for (int choice : {1, 2}) EXPECT_EQ(cached[choice], (static_cast<int>(golden.prompt.size()) - 1) / 64 * 64);
 }
 
 TEST_F(EngineTest, StopTokensAndIgnoreEos) {
