@@ -17,6 +17,8 @@ namespace {
 namespace beast_http = boost::beast::http;
 using boost::beast::error_code;
 
+constexpr size_t kLastChunkBytes = 5;
+
 // A string that is not reserved for what Content-Length announces.
 struct GrowingBody {
     using value_type = std::string;
@@ -55,7 +57,6 @@ struct RequestReader::Parser {
 };
 
 RequestReader::RequestReader(const ReaderLimits& limits) : limits_(limits), parser_(std::make_unique<Parser>()) {
-    parser_->parser.eager(true);
     parser_->parser.header_limit(limits.max_header_bytes);
     parser_->parser.body_limit(limits.max_body_bytes);
 }
@@ -68,6 +69,9 @@ size_t RequestReader::feed(std::string_view bytes) {
     size_t used = 0;
     // The parser stops after the header and after each part of a body; go on until it needs bytes.
     while (used < bytes.size() && !parser.is_done()) {
+        // Every chunked body ends in at least five bytes, "0\r\n\r\n". Beast aborts by an assertion when it sees a last
+        // chunk a second time with fewer.
+        if (state_ == State::reading_body && parser.chunked() && bytes.size() - used < kLastChunkBytes) break;
         error_code error;
         const size_t count = parser.put(boost::asio::buffer(bytes.data() + used, bytes.size() - used), error);
         used += count;
@@ -79,32 +83,35 @@ size_t RequestReader::feed(std::string_view bytes) {
         } else if (error) {
             fail(400, fmt::format("The request is not valid HTTP/1.1: {}.", error.message()));
         }
-        if (error) return used;
+        if (state_ == State::reading_header && parser.is_header_done()) take_header();
+        if (state_ == State::failed) return used;
         if (count == 0) break;
     }
-    if (state_ == State::reading_header && parser.is_header_done()) check_header();
-    if (state_ != State::failed && parser.is_done()) state_ = State::complete;
+    if (parser.is_done()) state_ = State::complete;
     return used;
 }
 
-void RequestReader::check_header() {
+// The fields are copied before the body is read: the trailer of a chunked body, which Beast adds to them, is dropped.
+void RequestReader::take_header() {
+    parser_->parser.eager(true);
     const auto& message = parser_->parser.get();
     const auto count = static_cast<size_t>(std::distance(message.begin(), message.end()));
-    if (count > limits_.max_headers) {
-        fail(431, fmt::format("The request has {} header fields; {} are allowed.", count, limits_.max_headers));
-        return;
-    }
-    if (message.version() != 10 && message.version() != 11) {
-        fail(400, "The request is not valid HTTP/1.1: unknown version.");
-        return;
-    }
-    if (!path_of(std::string_view(message.target().data(), message.target().size()))) {
-        fail(400, "The request target is not valid: a broken escape or a control character.");
-        return;
-    }
-    state_ = State::reading_body;
+    if (count > limits_.max_headers)
+        return fail(431, fmt::format("The request has {} header fields; {} are allowed.", count, limits_.max_headers));
+    if (message.version() != 10 && message.version() != 11)
+        return fail(400, "The request is not valid HTTP/1.1: unknown version.");
+    request_.method = std::string(message.method_string());
+    request_.target = std::string(message.target());
+    auto path = path_of(request_.target);
+    if (!path) return fail(400, "The request target is not valid: a broken escape or a control character.");
+    request_.path = std::move(*path);
+    for (const auto& field : message)
+        request_.headers.add(std::string(field.name_string()), std::string(field.value()));
+    request_.keep_alive = message.keep_alive();
+    request_.http_1_0 = message.version() == 10;
     expect_continue_ =
         message.version() == 11 && boost::beast::iequals(message[beast_http::field::expect], "100-continue");
+    state_ = State::reading_body;
 }
 
 bool RequestReader::take_expect_continue() {
@@ -113,16 +120,8 @@ bool RequestReader::take_expect_continue() {
 
 Request RequestReader::take_request() {
     GLM5_CHECK(state_ == State::complete);
-    auto message = parser_->parser.release();
-    Request request;
-    request.method = std::string(message.method_string());
-    request.target = std::string(message.target());
-    request.path = path_of(request.target).value_or("");
-    for (const auto& field : message) request.headers.add(std::string(field.name_string()), std::string(field.value()));
-    request.keep_alive = message.keep_alive();
-    request.http_1_0 = message.version() == 10;
-    request.body = std::move(message.body());
-    return request;
+    request_.body = std::move(parser_->parser.get().body());
+    return std::move(request_);
 }
 
 void RequestReader::fail(int status, std::string message) {

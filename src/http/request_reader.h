@@ -16,7 +16,8 @@ struct ReaderLimits {
     size_t max_headers = 256;
 };
 
-// Reads one request. Memory grows with the bytes received, never with what a header announces.
+// Reads one request, without the trailer of a chunked body. Memory grows with the bytes received, never with what a
+// header announces.
 class RequestReader {
 public:
     enum class State { reading_header, reading_body, complete, failed };
@@ -44,12 +45,13 @@ public:
 private:
     struct Parser;
     void fail(int status, std::string message);
-    void check_header();
+    void take_header();
 
     ReaderLimits limits_;
     std::unique_ptr<Parser> parser_;
     State state_ = State::reading_header;
     bool expect_continue_ = false;
+    Request request_;  // all but the body, once the header is complete
     int error_status_ = 0;
     std::string error_message_;
 };

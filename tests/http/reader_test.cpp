@@ -44,6 +44,21 @@ TEST(RequestReader, EverySplitGivesTheSameRequest) {
     }
 }
 
+TEST(RequestReader, EverySplitOfAnEmptyChunkedBody) {
+    for (const std::string_view body :
+         {"0\r\n\r\n", "0;a=b\r\n\r\n", "0\r\nT: t\r\n\r\n", "000\r\nA: 1\r\nB: 2\r\n\r\n"}) {
+        const std::string bytes = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string(body);
+        for (size_t step = 1; step <= bytes.size(); ++step) {
+            RequestReader reader{ReaderLimits{}};
+            EXPECT_EQ(feed(reader, bytes, step), "");
+            ASSERT_EQ(reader.state(), State::complete) << body << step;
+            const Request request = reader.take_request();
+            EXPECT_EQ(request.body, "");
+            EXPECT_EQ(request.headers.size(), 1u);  // a trailer adds nothing
+        }
+    }
+}
+
 struct Refusal {
     const char* what;
     std::string bytes;
@@ -67,7 +82,7 @@ TEST(RequestReader, RefusesWhatIsMalformedOrTooLarge) {
          400},
         {"negative length", "POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\nhello", 400},
         {"huge length", "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
-        {"bad chunk", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+        {"bad chunk", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", 400},
         {"257 fields", many + "\r\n", 431},
         {"long header", "GET / HTTP/1.1\r\nA: " + std::string(70 << 10, 'x') + "\r\n\r\n", 431},
         {"long header without an end", "GET / HTTP/1.1\r\nA: " + std::string(70 << 10, 'x'), 431},
