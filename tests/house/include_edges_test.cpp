@@ -17,7 +17,7 @@ using Names = std::set<std::string>;
 
 const fs::path kRoot = GLM5_SOURCE_DIR;
 
-// Folder → the folders it may include besides itself. "types" is include/glm5/types.h, "engine.h" include/glm5/engine.h.
+// Folder → the folders it may include besides itself, those to come included. "types" is include/glm5/types.h, "engine.h" include/glm5/engine.h.
 const std::map<std::string, Names>& allowed_edges() {
     static const std::map<std::string, Names> edges = {
         {"base", {}},
