@@ -17,7 +17,8 @@ using Names = std::set<std::string>;
 
 const fs::path kRoot = GLM5_SOURCE_DIR;
 
-// Folder → the folders it may include besides itself, those to come included. "types" is include/glm5/types.h, "engine.h" include/glm5/engine.h.
+// Folder → the folders it may include besides itself; the table has folders that are not there yet. "types" is
+// include/glm5/types.h, "engine.h" include/glm5/engine.h.
 const std::map<std::string, Names>& allowed_edges() {
     static const std::map<std::string, Names> edges = {
         {"base", {}},
