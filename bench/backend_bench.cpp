@@ -1,6 +1,7 @@
-// Speed of the CPU backend's ops at the shapes of models/glm5-nano, on one core. Each line gives its rate and the share of
-// a ceiling measured at the start of the same run: `of_fma` of a loop of fused multiply-adds on registers, `of_read` of
-// reading memory of the weights' size. Rates are per CPU second, so that other work on the machine disturbs them little.
+// Speed of the CPU backend's ops at the shapes of models/glm5-nano, on one core. Each line gives its rate and the share
+// of a ceiling measured at the start of the same run: `of_fma` of a loop of fused multiply-adds on registers, `of_read`
+// of reading memory of the weights' size. Rates are per CPU second, so that other work on the machine disturbs them
+// little.
 #include <benchmark/benchmark.h>
 #include <immintrin.h>
 
@@ -110,8 +111,9 @@ struct Device {
             const float value = std::normal_distribution<float>()(random);
             const uint16_t half = f32_to_bf16(value);
             const uint8_t code = f32_to_e4m3(value);
-            const void* source = element_bytes == 4 ? static_cast<const void*>(&value)
-                                 : element_bytes == 2 ? static_cast<const void*>(&half) : &code;
+            const void* source = element_bytes == 4   ? static_cast<const void*>(&value)
+                                 : element_bytes == 2 ? static_cast<const void*>(&half)
+                                                      : &code;
             std::memcpy(weight.data() + i * element_bytes, source, element_bytes);
         }
         const std::vector<float> scales((out + 127) / 128 * ((in + 127) / 128), 0.01f);
@@ -141,8 +143,8 @@ struct Device {
 void report(benchmark::State& state, double flops) {
     state.counters["GFLOP/s"] =
         benchmark::Counter(flops * 1e-9 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
-    state.counters["of_fma"] = benchmark::Counter(flops / fma_peak() * static_cast<double>(state.iterations()),
-                                                  benchmark::Counter::kIsRate);
+    state.counters["of_fma"] =
+        benchmark::Counter(flops / fma_peak() * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 // Copies of the weight are used in turn, so that together they have the size of a model's weights.
@@ -208,7 +210,8 @@ void sparse_mla(benchmark::State& state, LatentFormat format) {
     for (int token = 0; token < tokens; ++token) {
         std::vector<int32_t> all(context - tokens + token + 1);
         for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int32_t>(i);
-        std::sample(all.begin(), all.end(), args.selection.positions.as<int32_t>() + token * kTopK, kTopK, device.random);
+        std::sample(all.begin(), all.end(), args.selection.positions.as<int32_t>() + token * kTopK, kTopK,
+                    device.random);
     }
     for (auto _ : state) device.backend->sparse_mla(args);
     report(state, 2.0 * tokens * kHeads * kTopK * (2 * kLatent + kRope));

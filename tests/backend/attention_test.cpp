@@ -43,8 +43,9 @@ protected:
         return batch;
     }
     static int64_t slot_of(const ops::Batch& batch, int token, int position) {
-        const int64_t page = batch.page_table.as<int32_t>()[batch.sequence_ids.as<int32_t>()[token] *
-                                                                batch.page_table.shape[1] + position / 64];
+        const int64_t page =
+            batch.page_table
+                .as<int32_t>()[batch.sequence_ids.as<int32_t>()[token] * batch.page_table.shape[1] + position / 64];
         return page * 64 + position % 64;
     }
     int num_pages = 0;
@@ -113,7 +114,8 @@ protected:
                 for (int h = 0; h < heads; ++h) {
                     double dot = 0;
                     for (int i = 0; i < dim; ++i)
-                        dot += index_q.as<float>()[(int64_t{token} * heads + h) * dim + i] * keys[slot_of(batch, token, s) * dim + i];
+                        dot += index_q.as<float>()[(int64_t{token} * heads + h) * dim + i] *
+                               keys[slot_of(batch, token, s) * dim + i];
                     score += weights.as<float>()[token * heads + h] * std::max(0.0, dot);
                 }
                 magnitude = std::max(magnitude, std::fabs(score));
@@ -129,12 +131,12 @@ TEST_P(IndexSelect, ChoosesTheLargestScores) {
     for (IndexKeyFormat format : {IndexKeyFormat::f32, IndexKeyFormat::e4m3}) {
         const ops::Numerics numerics{.index_key = format};
         check(numerics, {{1, 1}}, 4, 32, 16);
-        check(numerics, {{40, 40}}, 4, 32, 16);                              // a whole prompt, from before top_k on
+        check(numerics, {{40, 40}}, 4, 32, 16);  // a whole prompt, from before top_k on
         check(numerics, {{16, 1}, {17, 1}, {64, 1}, {65, 1}, {128, 2}}, 4, 32, 16);  // borders of top_k and of pages
-        check(numerics, {{130, 20}, {300, 1}, {5, 5}, {200, 70}}, 3, 24, 16);   // ragged
+        check(numerics, {{130, 20}, {300, 1}, {5, 5}, {200, 70}}, 3, 24, 16);        // ragged
         check(numerics, {{700, 1}}, 32, 128, 256);
         check(numerics, {{2100, 1}, {600, 35}}, 5, 40, 64);
-        check(numerics, {{400, 150}}, 1, 16, 1);                            // more tokens than a group
+        check(numerics, {{400, 150}}, 1, 16, 1);  // more tokens than a group
     }
 }
 
@@ -149,7 +151,8 @@ TEST_P(IndexSelect, EqualScoresGoToTheLowerPosition) {
         std::vector<int> level;
         for (int s = 0; s < context; ++s) {
             level.push_back(s % 7 == 3 ? 2 : s % 3 == 0 ? 1 : 0);
-            pages.as<float>()[slot_of(batch, 0, s) / 64 * 8 * 64 + slot_of(batch, 0, s) % 64] = static_cast<float>(level[s]);
+            pages.as<float>()[slot_of(batch, 0, s) / 64 * 8 * 64 + slot_of(batch, 0, s) % 64] =
+                static_cast<float>(level[s]);
         }
         const ops::Tensor index_q = device.floats({1, 2, 8}), weights = device.floats({1, 2});
         std::fill_n(index_q.as<float>(), 16, 1.0f);
@@ -185,21 +188,24 @@ TEST_P(IndexSelect, NanScoresComeLast) {
         double dots[2] = {};
         for (int h = 0; h < 2; ++h)
             for (int i = 0; i < 16; ++i)
-                dots[h] += index_q.as<float>()[h * 16 + i] *
-                           pages.as<float>()[slot_of(batch, 0, position) / 64 * 16 * 64 + i * 64 + slot_of(batch, 0, position) % 64];
+                dots[h] +=
+                    index_q.as<float>()[h * 16 + i] * pages.as<float>()[slot_of(batch, 0, position) / 64 * 16 * 64 +
+                                                                        i * 64 + slot_of(batch, 0, position) % 64];
         EXPECT_TRUE(dots[0] > 0 && dots[1] > 0) << position;
     }
 }
 
 class SparseMla : public Attention {
 protected:
-    void check(const ops::Numerics& numerics, const std::vector<Sequence>& sequences, int heads, int latent, int rope, int top_k) {
+    void check(const ops::Numerics& numerics, const std::vector<Sequence>& sequences, int heads, int latent, int rope,
+               int top_k) {
         Device device(GetParam(), numerics);
         const bool bf16 = device.rounds();
         const ops::Batch batch = make_batch(device, sequences);
         const int dim = latent + rope, blocks = (latent + 127) / 128;
         const int64_t entry_bytes = numerics.latent == LatentFormat::f32    ? 4 * dim
-                                    : numerics.latent == LatentFormat::bf16 ? 2 * dim : latent + 4 * blocks + 2 * rope;
+                                    : numerics.latent == LatentFormat::bf16 ? 2 * dim
+                                                                            : latent + 4 * blocks + 2 * rope;
         const ops::Tensor pages = device.tensor(DType::u8, {num_pages, 64 * entry_bytes});
         std::vector<double> entries(int64_t{num_pages} * 64 * dim);
         std::normal_distribution<float> normal;
@@ -213,7 +219,8 @@ protected:
                     std::memcpy(entry + 4 * i, &value, 4);
                 } else if (numerics.latent == LatentFormat::bf16 || i >= latent) {
                     value = bf16_to_f32(half);
-                    const int64_t offset = numerics.latent == LatentFormat::bf16 ? 2 * i : latent + 4 * blocks + 2 * (i - latent);
+                    const int64_t offset =
+                        numerics.latent == LatentFormat::bf16 ? 2 * i : latent + 4 * blocks + 2 * (i - latent);
                     std::memcpy(entry + offset, &half, 2);
                 } else {
                     const uint8_t code = f32_to_e4m3(value * 64);
@@ -224,13 +231,13 @@ protected:
                 entries[slot * dim + i] = value;
             }
         }
-        const ops::SparseMlaArgs args{
-            .latent_out = device.floats({batch.num_tokens, heads, latent}),
-            .query = device.random({batch.num_tokens, heads, dim}),
-            .cache = {.latent = {pages.as<std::byte>(), 64 * entry_bytes}, .index_keys = {}},
-            .selection = {device.tensor(DType::i32, {batch.num_tokens, top_k}), device.tensor(DType::i32, {batch.num_tokens})},
-            .scale = 0.2f,
-            .batch = &batch};
+        const ops::SparseMlaArgs args{.latent_out = device.floats({batch.num_tokens, heads, latent}),
+                                      .query = device.random({batch.num_tokens, heads, dim}),
+                                      .cache = {.latent = {pages.as<std::byte>(), 64 * entry_bytes}, .index_keys = {}},
+                                      .selection = {device.tensor(DType::i32, {batch.num_tokens, top_k}),
+                                                    device.tensor(DType::i32, {batch.num_tokens})},
+                                      .scale = 0.2f,
+                                      .batch = &batch};
         std::vector<double> expected;
         for (int token = 0; token < batch.num_tokens; ++token) {
             std::vector<int32_t> all(batch.positions.as<int32_t>()[token] + 1), chosen;
@@ -242,7 +249,8 @@ protected:
                 const float* query = args.query.as<float>() + (int64_t{token} * heads + h) * dim;
                 std::vector<double> p, out(latent);
                 for (int32_t s : chosen)
-                    p.push_back(args.scale * std::inner_product(query, query + dim, entries.begin() + slot_of(batch, token, s) * dim, 0.0));
+                    p.push_back(args.scale * std::inner_product(query, query + dim,
+                                                                entries.begin() + slot_of(batch, token, s) * dim, 0.0));
                 const double top = *std::max_element(p.begin(), p.end());
                 double total = 0;
                 for (double& value : p) total += value = std::exp(value - top);

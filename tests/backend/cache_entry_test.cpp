@@ -1,5 +1,5 @@
-// mla_prologue: the norms and the bytes of a cache entry, read back here by the layouts of docs/kv_cache.md. query_finish:
-// the query against the latent cache and the index query.
+// mla_prologue: the norms and the bytes of a cache entry, read back here by the layouts of docs/kv_cache.md.
+// query_finish: the query against the latent cache and the index query.
 #include "backend/support.h"
 
 namespace glm5::backend_test {
@@ -49,7 +49,9 @@ protected:
         }
         return 0;
     }
-    int64_t index_bytes(const Dims& dims) const { return numerics.index_key == IndexKeyFormat::f32 ? 4 * dims.index : dims.index + 4; }
+    int64_t index_bytes(const Dims& dims) const {
+        return numerics.index_key == IndexKeyFormat::f32 ? 4 * dims.index : dims.index + 4;
+    }
 
     // Value i of the entry at `slot`.
     float latent_value(const ops::PageArray& pages, int64_t slot, const Dims& dims, int64_t i) const {
@@ -75,7 +77,8 @@ std::vector<double> rms_norm(const float* x, const float* weight, int64_t n, dou
     double squares = 0;
     for (int64_t i = 0; i < n; ++i) squares += double(x[i]) * x[i];
     std::vector<double> result;
-    for (int64_t i = 0; i < n; ++i) result.push_back(x[i] / std::sqrt(squares / static_cast<double>(n) + eps) * weight[i]);
+    for (int64_t i = 0; i < n; ++i)
+        result.push_back(x[i] / std::sqrt(squares / static_cast<double>(n) + eps) * weight[i]);
     return result;
 }
 
@@ -116,20 +119,19 @@ TEST_P(CacheEntry, Prologue) {
         batch.slots = device.integers(slots);
         const ops::Tensor latent_pages = device.tensor(DType::u8, {pages, 64 * latent_bytes(dims)});
         const ops::Tensor index_pages = device.tensor(DType::u8, {pages, 64 * index_bytes(dims)});
-        ops::MlaPrologueArgs args{
-            .q_norm = device.activation(rows, q_width),
-            .cache = {.latent = {latent_pages.as<std::byte>(), 64 * latent_bytes(dims)},
-                      .index_keys = {index_pages.as<std::byte>(), 64 * index_bytes(dims)}},
-            .q_a = device.random({rows, q_width}),
-            .kv_a = device.random({rows, dims.latent + dims.rope}),
-            .index_k = device.random({rows, dims.index}),
-            .cos_sin = angles(device, rows, dims.rope),
-            .q_a_norm_weight = device.random({q_width}),
-            .kv_a_norm_weight = device.random({dims.latent}),
-            .index_k_norm_weight = device.random({dims.index}),
-            .index_k_norm_bias = device.random({dims.index}),
-            .eps = 1e-5f,
-            .batch = &batch};
+        ops::MlaPrologueArgs args{.q_norm = device.activation(rows, q_width),
+                                  .cache = {.latent = {latent_pages.as<std::byte>(), 64 * latent_bytes(dims)},
+                                            .index_keys = {index_pages.as<std::byte>(), 64 * index_bytes(dims)}},
+                                  .q_a = device.random({rows, q_width}),
+                                  .kv_a = device.random({rows, dims.latent + dims.rope}),
+                                  .index_k = device.random({rows, dims.index}),
+                                  .cos_sin = angles(device, rows, dims.rope),
+                                  .q_a_norm_weight = device.random({q_width}),
+                                  .kv_a_norm_weight = device.random({dims.latent}),
+                                  .index_k_norm_weight = device.random({dims.index}),
+                                  .index_k_norm_bias = device.random({dims.index}),
+                                  .eps = 1e-5f,
+                                  .batch = &batch};
         device->mla_prologue(args);
 
         int64_t written = 0;
@@ -137,9 +139,11 @@ TEST_P(CacheEntry, Prologue) {
         EXPECT_LE(written, rows * latent_bytes(dims));
         for (int64_t row = 0; row < rows; ++row) {
             const std::string what = fmt::format("latent {}, row {}", dims.latent, row);
-            std::vector<double> q = rms_norm(args.q_a.as<float>() + row * q_width, args.q_a_norm_weight.as<float>(), q_width, 1e-5);
+            std::vector<double> q =
+                rms_norm(args.q_a.as<float>() + row * q_width, args.q_a_norm_weight.as<float>(), q_width, 1e-5);
             for (double& value : q) value = rounded_if(bf16, value);
-            expect_close(std::span(args.q_norm.values.as<float>() + row * q_width, q_width), q, tolerance(bf16), bf16, what);
+            expect_close(std::span(args.q_norm.values.as<float>() + row * q_width, q_width), q, tolerance(bf16), bf16,
+                         what);
 
             const float* kv = args.kv_a.as<float>() + row * (dims.latent + dims.rope);
             const float* cos_sin = args.cos_sin.as<float>() + row * dims.rope;
@@ -147,12 +151,14 @@ TEST_P(CacheEntry, Prologue) {
             entry.insert(entry.end(), kv + dims.latent, kv + dims.latent + dims.rope);
             rotate(entry.data() + dims.latent, cos_sin, dims.rope);
             std::vector<float> found, found_rope;
-            for (int64_t i = 0; i < dims.latent; ++i) found.push_back(latent_value(args.cache.latent, slots[row], dims, i));
+            for (int64_t i = 0; i < dims.latent; ++i)
+                found.push_back(latent_value(args.cache.latent, slots[row], dims, i));
             for (int64_t i = 0; i < dims.rope; ++i)
                 found_rope.push_back(latent_value(args.cache.latent, slots[row], dims, dims.latent + i));
             const bool halves = bf16 || numerics.latent != LatentFormat::f32;
             const bool fp8 = numerics.latent == LatentFormat::fp8_ds_mla;
-            expect_close(found, std::span(entry).first(dims.latent), fp8 ? 0.03 : tolerance(halves), halves && !fp8, what);
+            expect_close(found, std::span(entry).first(dims.latent), fp8 ? 0.03 : tolerance(halves), halves && !fp8,
+                         what);
             expect_close(found_rope, std::span(entry).subspan(dims.latent), tolerance(halves), halves, what);
             if (fp8) {  // the scale is of the norm before any rounding
                 float largest = 0;
@@ -163,17 +169,20 @@ TEST_P(CacheEntry, Prologue) {
                 EXPECT_NEAR(read_f32(bytes + dims.latent), largest / 448.0f, 1e-6 * largest / 448.0f);
             }
 
-            std::vector<double> key = layer_norm(args.index_k.as<float>() + row * dims.index,
-                                                 args.index_k_norm_weight.as<float>(), args.index_k_norm_bias.as<float>(), dims.index);
+            std::vector<double> key =
+                layer_norm(args.index_k.as<float>() + row * dims.index, args.index_k_norm_weight.as<float>(),
+                           args.index_k_norm_bias.as<float>(), dims.index);
             rotate(key.data(), cos_sin, dims.rope);
             std::vector<float> found_key;
-            for (int64_t i = 0; i < dims.index; ++i) found_key.push_back(index_value(args.cache.index_keys, slots[row], dims, i));
+            for (int64_t i = 0; i < dims.index; ++i)
+                found_key.push_back(index_value(args.cache.index_keys, slots[row], dims, i));
             const bool quantised = numerics.index_key == IndexKeyFormat::e4m3;
             expect_close(found_key, key, quantised ? 0.04 : kFloatTolerance, false, what);
             if (quantised) {
                 double largest = 1e-4;
                 for (double value : key) largest = std::max(largest, std::fabs(value));
-                EXPECT_EQ(index_scale(args.cache.index_keys, slots[row], dims), std::exp2(std::ceil(std::log2(largest / 448))));
+                EXPECT_EQ(index_scale(args.cache.index_keys, slots[row], dims),
+                          std::exp2(std::ceil(std::log2(largest / 448))));
             }
         }
     }
@@ -189,7 +198,8 @@ TEST_P(CacheEntry, QueryFinish) {
                               .q = device.random({rows, heads, nope + rope}),
                               .cos_sin = angles(device, rows, rope),
                               .absorb_k = device.linear(absorb)};
-    // A head whose largest value is 448 · 2^-3 exactly has that power of two as its scale; a head of zeros the least one.
+    // A head whose largest value is 448 · 2^-3 exactly has that power of two as its scale; a head of zeros the least
+    // one.
     for (int64_t i = 0; i < index_dim; ++i) args.index_q.as<float>()[i] = i == index_dim - 1 ? -56.0f : 0.5f;
     for (int64_t i = 0; i < index_dim; ++i) args.index_q.as<float>()[index_dim + i] = 0;
     const std::vector<double> index_q = doubles(args.index_q), index_weights = doubles(args.index_weights);
@@ -215,13 +225,16 @@ TEST_P(CacheEntry, QueryFinish) {
         rotate(values, args.cos_sin.as<float>() + head / index_heads * rope, rope);
         if (numerics.index_key == IndexKeyFormat::f32) continue;
         double largest = 1e-4;
-        for (int64_t i = 0; i < index_dim; ++i) largest = std::max(largest, std::fabs(static_cast<double>(static_cast<float>(values[i]))));
+        for (int64_t i = 0; i < index_dim; ++i)
+            largest = std::max(largest, std::fabs(static_cast<double>(static_cast<float>(values[i]))));
         const double scale = std::exp2(std::ceil(std::log2(largest / 448)));
-        for (int64_t i = 0; i < index_dim; ++i) values[i] = e4m3_to_f32(f32_to_e4m3(static_cast<float>(values[i] / scale)));
+        for (int64_t i = 0; i < index_dim; ++i)
+            values[i] = e4m3_to_f32(f32_to_e4m3(static_cast<float>(values[i] / scale)));
         expected_weights[head] *= scale;
     }
     // In e4m3 a value next to a tie may go to either code.
-    expect_close(args.index_q, expected_q, numerics.index_key == IndexKeyFormat::f32 ? kFloatTolerance : 4e-3, false, "index_q");
+    expect_close(args.index_q, expected_q, numerics.index_key == IndexKeyFormat::f32 ? kFloatTolerance : 4e-3, false,
+                 "index_q");
     expect_close(args.index_weights, expected_weights, kFloatTolerance, false, "index_weights");
 }
 

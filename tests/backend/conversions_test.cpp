@@ -5,9 +5,13 @@
 namespace glm5::backend_test {
 namespace {
 
-uint32_t bits(float value) { return std::bit_cast<uint32_t>(value); }
+uint32_t bits(float value) {
+    return std::bit_cast<uint32_t>(value);
+}
 // The sign of a NaN is not compared.
-bool same(float a, float b) { return (a != a && b != b) || bits(a) == bits(b); }
+bool same(float a, float b) {
+    return (a != a && b != b) || bits(a) == bits(b);
+}
 
 // Every float whose lower half is one of a few patterns: all exponents, ties and their neighbours, NaN, infinities.
 std::vector<float> telling_floats() {

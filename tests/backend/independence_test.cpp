@@ -1,6 +1,6 @@
 // What an op computes for a token is bitwise the same whatever else is in the step, however a prompt is cut into steps,
-// and however many threads there are. A small layer runs through every op, under several plans, and each op's output for
-// each token is compared.
+// and however many threads there are. A small layer runs through every op, under several plans, and each op's output
+// for each token is compared.
 #include <map>
 
 #include "backend/support.h"
@@ -9,7 +9,8 @@ namespace glm5::backend_test {
 namespace {
 
 constexpr int64_t kHidden = 160, kQRank = 72, kHeads = 5, kNope = 24, kRope = 16, kLatent = 136, kVDim = 40;
-constexpr int64_t kIndexHeads = 4, kIndexDim = 32, kTopK = 48, kExperts = 6, kSlots = 2, kWidth = 132, kVocabulary = 150;
+constexpr int64_t kIndexHeads = 4, kIndexDim = 32, kTopK = 48, kExperts = 6, kSlots = 2, kWidth = 132,
+                  kVocabulary = 150;
 constexpr int kMaxTokens = 400, kMaxPages = 8;
 
 struct Part {
@@ -22,8 +23,11 @@ using Outputs = std::map<std::pair<int, int>, std::vector<float>>;
 
 class SmallLayer {
 public:
-    SmallLayer(InstructionSet set, const ops::Numerics& numerics, int threads) : device_(set, numerics, threads), numerics_(numerics) {
-        const auto linear = [&](int64_t out, int64_t in, WeightFormat format) { return device_.linear(device_.matrix(out, in, format)); };
+    SmallLayer(InstructionSet set, const ops::Numerics& numerics, int threads)
+        : device_(set, numerics, threads), numerics_(numerics) {
+        const auto linear = [&](int64_t out, int64_t in, WeightFormat format) {
+            return device_.linear(device_.matrix(out, in, format));
+        };
         const auto batched = [&](int64_t count, int64_t out, int64_t in, WeightFormat format) {
             std::vector<Matrix> matrices;
             for (int64_t i = 0; i < count; ++i) matrices.push_back(device_.matrix(out, in, format));
@@ -42,16 +46,23 @@ public:
         absorb_ = batched(kHeads, kLatent, kNope, WeightFormat::f32), v_up_ = batched(kHeads, kVDim, kLatent, bf16);
         o_ = linear(kHidden, kHeads * kVDim, fp8), gate_ = linear(kExperts, kHidden, bf16);
         bias_ = device_.random({kExperts}, 0.01f);
-        experts_ = {batched(kExperts, kWidth, kHidden, fp8), batched(kExperts, kWidth, kHidden, fp8), batched(kExperts, kHidden, kWidth, fp8)};
+        experts_ = {batched(kExperts, kWidth, kHidden, fp8), batched(kExperts, kWidth, kHidden, fp8),
+                    batched(kExperts, kHidden, kWidth, fp8)};
         shared_ = {linear(kWidth, kHidden, fp8), linear(kWidth, kHidden, fp8), linear(kHidden, kWidth, fp8)};
         head_ = linear(kVocabulary, kHidden, bf16);
         const int64_t latent_bytes = numerics.latent == LatentFormat::f32    ? 4 * (kLatent + kRope)
-                                     : numerics.latent == LatentFormat::bf16 ? 2 * (kLatent + kRope) : kLatent + 8 + 2 * kRope;
+                                     : numerics.latent == LatentFormat::bf16 ? 2 * (kLatent + kRope)
+                                                                             : kLatent + 8 + 2 * kRope;
         const int64_t index_bytes = numerics.index_key == IndexKeyFormat::f32 ? 4 * kIndexDim : kIndexDim + 4;
-        cache_.latent = {device_.tensor(DType::u8, {3 * kMaxPages, 64 * latent_bytes}).as<std::byte>(), 64 * latent_bytes};
-        cache_.index_keys = {device_.tensor(DType::u8, {3 * kMaxPages, 64 * index_bytes}).as<std::byte>(), 64 * index_bytes};
-        device_->prepare({.max_tokens = kMaxTokens, .max_context_tokens = 64 * kMaxPages, .max_logit_rows = kMaxTokens,
-                          .max_width = 640, .top_k = kTopK});
+        cache_.latent = {device_.tensor(DType::u8, {3 * kMaxPages, 64 * latent_bytes}).as<std::byte>(),
+                         64 * latent_bytes};
+        cache_.index_keys = {device_.tensor(DType::u8, {3 * kMaxPages, 64 * index_bytes}).as<std::byte>(),
+                             64 * index_bytes};
+        device_->prepare({.max_tokens = kMaxTokens,
+                          .max_context_tokens = 64 * kMaxPages,
+                          .max_logit_rows = kMaxTokens,
+                          .max_width = 640,
+                          .top_k = kTopK});
     }
 
     void run(const Step& step) {
@@ -72,7 +83,8 @@ public:
         device_->rope_table({cos_sin, frequencies_, &batch});
         device_->add_norm({hidden, residual, {}, norm_, 1e-5f});
         device_->fused_a({q_a, kv_a, index_k, index_w, hidden, q_a_, kv_a_, wk_, index_weights_, 0.1f});
-        device_->mla_prologue({q_norm, cache_, q_a, kv_a, index_k, cos_sin, q_norm_, kv_norm_, k_norm_, k_bias_, 1e-5f, &batch});
+        device_->mla_prologue(
+            {q_norm, cache_, q_a, kv_a, index_k, cos_sin, q_norm_, kv_norm_, k_norm_, k_bias_, 1e-5f, &batch});
         device_->query_b({q, index_q, q_norm, q_b_, wq_b_});
         device_->query_finish({query, index_q, index_w, q, cos_sin, absorb_});
         device_->index_select({selection, index_q, index_w, cache_, &batch});
@@ -86,7 +98,8 @@ public:
         device_->add_norm({hidden, residual, delta, norm_, 1e-5f});
         device_->route({ids, weights, hidden, gate_, bias_, 2.5f, true});
         device_->moe({delta, hidden, ids, weights, experts_, shared_});
-        record("add_norm", hidden.values), record("expert_ids", ids), record("expert_weights", weights), record("moe", delta);
+        record("add_norm", hidden.values), record("expert_ids", ids), record("expert_weights", weights),
+            record("moe", delta);
         device_->dense_mlp({delta, hidden, shared_});
         device_->lm_head({logits, hidden, head_, &batch});
         const ops::Tensor tokens = device_.tensor(DType::i32, {rows});
@@ -164,8 +177,8 @@ void compare_plans(InstructionSet set, const ops::Numerics& numerics) {
         for (const Step& step : steps) other.run(step);
         expect_same(other, whole);
     };
-    check(2, {{{0, 200}, {1, 70}, {2, 130}}});                                // together
-    check(3, {{{2, 130}, {0, 133}}, {{1, 70}, {0, 67}}});                     // in another order, with a cut
+    check(2, {{{0, 200}, {1, 70}, {2, 130}}});             // together
+    check(3, {{{2, 130}, {0, 133}}, {{1, 70}, {0, 67}}});  // in another order, with a cut
     check(3, {{{0, 64}, {1, 64}}, {{0, 64}, {2, 64}}, {{0, 64}, {1, 6}, {2, 64}}});
     std::vector<Step> sevens, ones = {{{0, 120}, {1, 40}}};
     for (int i = 0; i < 28; ++i) sevens.push_back({{0, 7}, {i % 2 + 1, 5}});
@@ -176,9 +189,12 @@ void compare_plans(InstructionSet set, const ops::Numerics& numerics) {
     check(3, ones);
 }
 
-TEST_P(Independence, Float32) { compare_plans(GetParam(), {}); }
+TEST_P(Independence, Float32) {
+    compare_plans(GetParam(), {});
+}
 TEST_P(Independence, Bf16AndFp8) {
-    compare_plans(GetParam(), {ActivationFormat::bf16, LinearInput::fp8_1x128, LatentFormat::fp8_ds_mla, IndexKeyFormat::e4m3});
+    compare_plans(GetParam(),
+                  {ActivationFormat::bf16, LinearInput::fp8_1x128, LatentFormat::fp8_ds_mla, IndexKeyFormat::e4m3});
 }
 TEST_P(Independence, Bf16Latent) {
     compare_plans(GetParam(), {.activation = ActivationFormat::bf16, .latent = LatentFormat::bf16});

@@ -36,10 +36,21 @@ protected:
 };
 
 TEST_P(LinearLayers, EveryFormatAndShape) {
-    struct Shape { int64_t rows, out, in; };
+    struct Shape {
+        int64_t rows, out, in;
+    };
     for (WeightFormat format : {WeightFormat::f32, WeightFormat::bf16, WeightFormat::fp8_block128})
-        for (auto [rows, out, in] : {Shape{1, 64, 128}, {1, 132, 96}, {2, 576, 256}, {5, 96, 300}, {6, 1, 1}, {7, 200, 129},
-                                     {13, 65, 24}, {18, 63, 640}, {19, 130, 257}, {49, 100, 513}, {200, 70, 130}}) {
+        for (auto [rows, out, in] : {Shape{1, 64, 128},
+                                     {1, 132, 96},
+                                     {2, 576, 256},
+                                     {5, 96, 300},
+                                     {6, 1, 1},
+                                     {7, 200, 129},
+                                     {13, 65, 24},
+                                     {18, 63, 640},
+                                     {19, 130, 257},
+                                     {49, 100, 513},
+                                     {200, 70, 130}}) {
             const Matrix matrix = device.matrix(out, in, format);
             const ops::Activation in_values = device.random_activation(rows, in);
             const ops::Tensor result = device.floats({rows, out});

@@ -30,7 +30,8 @@ protected:
     const bool bf16 = device.rounds();
 
     Mlp mlp(int64_t width, int64_t hidden, WeightFormat format) {
-        return {device.matrix(width, hidden, format), device.matrix(width, hidden, format), device.matrix(hidden, width, format)};
+        return {device.matrix(width, hidden, format), device.matrix(width, hidden, format),
+                device.matrix(hidden, width, format)};
     }
     ops::GatedMlp upload(const std::vector<Mlp>& mlps) {
         std::vector<Matrix> gates, ups, downs;
@@ -39,7 +40,8 @@ protected:
     }
     // down · (FP8 form of) R(silu(R(gate · x)) ⊙ R(up · x)), not rounded.
     std::vector<double> apply(const Mlp& mlp, const ops::Activation& in, int64_t row) const {
-        const bool fp8_in = reads_fp8(GetParam().numerics, mlp.gate), fp8_down = reads_fp8(GetParam().numerics, mlp.down);
+        const bool fp8_in = reads_fp8(GetParam().numerics, mlp.gate),
+                   fp8_down = reads_fp8(GetParam().numerics, mlp.down);
         std::vector<double> middle, out;
         for (int64_t n = 0; n < mlp.gate.out; ++n) {
             const double gate = rounded_if(bf16, product(in, mlp.gate, row, n, fp8_in));
@@ -52,7 +54,8 @@ protected:
             for (size_t i = begin; i < end; ++i) largest = std::max(largest, std::fabs(middle[i]));
             const float scale = static_cast<float>(largest) / 448.0f;
             for (size_t i = begin; i < end; ++i)
-                middle[i] = static_cast<double>(e4m3_to_f32(f32_to_e4m3(static_cast<float>(middle[i]) / scale))) * scale;
+                middle[i] =
+                    static_cast<double>(e4m3_to_f32(f32_to_e4m3(static_cast<float>(middle[i]) / scale))) * scale;
         }
         for (int64_t n = 0; n < mlp.down.out; ++n) {
             double sum = 0;
@@ -63,7 +66,8 @@ protected:
     }
     // An intermediate value next to a tie may round either way, to bf16 or to e4m3.
     double mlp_tolerance(WeightFormat format) const {
-        if (GetParam().numerics.linear_input == LinearInput::fp8_1x128 && format == WeightFormat::fp8_block128) return 6e-3;
+        if (GetParam().numerics.linear_input == LinearInput::fp8_1x128 && format == WeightFormat::fp8_block128)
+            return 6e-3;
         return tolerance(bf16);
     }
 };
@@ -72,7 +76,9 @@ TEST_P(MlpOps, DenseMlp) {
     for (WeightFormat format : {WeightFormat::f32, WeightFormat::bf16, WeightFormat::fp8_block128})
         for (int64_t rows : {1, 3, 50}) {
             const Mlp weights = mlp(200, 96, format);
-            const ops::DenseMlpArgs args{.out = device.floats({rows, 96}), .in = device.random_activation(rows, 96), .weights = upload({weights})};
+            const ops::DenseMlpArgs args{.out = device.floats({rows, 96}),
+                                         .in = device.random_activation(rows, 96),
+                                         .weights = upload({weights})};
             std::vector<double> expected;
             for (int64_t row = 0; row < rows; ++row)
                 for (double value : apply(weights, args.in, row)) expected.push_back(rounded_if(bf16, value));
@@ -98,7 +104,8 @@ TEST_P(MlpOps, Moe) {
             for (int64_t row = 0; row < rows; ++row) {
                 std::vector<double> sum(hidden);
                 for (int64_t slot = 0; slot < slots; ++slot) {
-                    const auto expert = static_cast<int32_t>((row * row + 2 * slot) % (experts - 1));  // the last one gets none
+                    const auto expert =
+                        static_cast<int32_t>((row * row + 2 * slot) % (experts - 1));  // the last one gets none
                     const float weight = std::uniform_real_distribution<float>(0, 1)(device.generator());
                     args.expert_ids.as<int32_t>()[row * slots + slot] = expert;
                     args.expert_weights.as<float>()[row * slots + slot] = weight;

@@ -93,8 +93,8 @@ TEST_P(Rows, SampleTakesTheFirstLargestBelowThePadding) {
     const int64_t vocabulary = 131;
     const ops::Tensor logits = device.random({6, vocabulary});
     const auto at = [&](int64_t row, int64_t id) -> float& { return logits.as<float>()[row * vocabulary + id]; };
-    at(0, 77) = at(0, 99) = 50;    // a tie: the lower id
-    at(1, 130) = 1000;             // padding
+    at(0, 77) = at(0, 99) = 50;  // a tie: the lower id
+    at(1, 130) = 1000;           // padding
     at(1, 4) = 40;
     at(2, 0) = NAN, at(2, 129) = 30, at(2, 5) = NAN;
     for (int64_t id = 0; id < vocabulary; ++id) at(3, id) = NAN;

@@ -119,7 +119,9 @@ std::vector<double> doubles(const ops::Tensor& tensor) {
     return {tensor.as<float>(), tensor.as<float>() + tensor.elements()};
 }
 
-double rounded(double value) { return round_bf16(static_cast<float>(value)); }
+double rounded(double value) {
+    return round_bf16(static_cast<float>(value));
+}
 
 double input_at(const ops::Activation& in, const Matrix& matrix, int64_t row, int64_t column, bool fp8) {
     if (!fp8) return in.values.as<float>()[row * matrix.in + column];

@@ -37,7 +37,9 @@ struct Matrix {
         return scales.empty() ? 1.0 : scales[row / 128 * ((in + 127) / 128) + column / 128];
     }
     double at(int64_t row, int64_t column) const { return values[row * in + column] * scale(row, column); }
-    ops::HostMatrixView view() const { return {out, in, format, stored.data(), scales.empty() ? nullptr : scales.data()}; }
+    ops::HostMatrixView view() const {
+        return {out, in, format, stored.data(), scales.empty() ? nullptr : scales.data()};
+    }
 };
 
 // A backend, and tensors between guard bytes that begin as NaN; the destructor checks the guards.
@@ -49,11 +51,12 @@ public:
     ops::Backend* operator->() const { return backend_.get(); }
     ops::Tensor tensor(DType dtype, std::initializer_list<int64_t> shape);
     ops::Tensor floats(std::initializer_list<int64_t> shape) { return tensor(DType::f32, shape); }
-    ops::Tensor random(std::initializer_list<int64_t> shape, float scale = 1);  // as activations: bf16 if Numerics says so
+    ops::Tensor random(std::initializer_list<int64_t> shape,
+                       float scale = 1);  // as activations: bf16 if Numerics says so
     ops::Tensor integers(const std::vector<int32_t>& values);
     ops::Tensor vector(const std::vector<float>& values);
-    ops::Activation activation(int64_t rows, int64_t width);          // to be written
-    ops::Activation random_activation(int64_t rows, int64_t width);   // with its FP8 form if Numerics has one
+    ops::Activation activation(int64_t rows, int64_t width);         // to be written
+    ops::Activation random_activation(int64_t rows, int64_t width);  // with its FP8 form if Numerics has one
     Matrix matrix(int64_t out, int64_t in, WeightFormat format);
     ops::Linear linear(const std::vector<Matrix>& matrices);
     ops::Linear linear(const Matrix& matrix) { return linear(std::vector<Matrix>{matrix}); }
@@ -75,7 +78,9 @@ std::vector<double> doubles(const ops::Tensor& tensor);  // f32
 std::vector<float> values_of(const ops::Tensor& tensor);
 
 double rounded(double value);  // to bf16
-inline double rounded_if(bool round, double value) { return round ? rounded(value) : value; }
+inline double rounded_if(bool round, double value) {
+    return round ? rounded(value) : value;
+}
 
 // What a layer of this format reads of an activation in row `row`, and the product with row n of the matrix.
 double input_at(const ops::Activation& in, const Matrix& matrix, int64_t row, int64_t column, bool fp8);
@@ -94,7 +99,9 @@ inline void expect_close(const ops::Tensor& actual, std::span<const double> expe
 }
 constexpr double kFloatTolerance = 2e-6;
 constexpr double kBfloatTolerance = 4e-3;
-inline double tolerance(bool bf16) { return bf16 ? kBfloatTolerance : kFloatTolerance; }
+inline double tolerance(bool bf16) {
+    return bf16 ? kBfloatTolerance : kFloatTolerance;
+}
 
 // The FP8 form of every row is what its values give.
 void expect_fp8_form(const ops::Activation& activation, const std::string& what);

@@ -43,10 +43,8 @@ ops::Linear CpuBackend::make_linear(std::span<const ops::HostMatrixView> matrice
     const ops::HostMatrixView& first = matrices[0];
     const auto batch = static_cast<int64_t>(matrices.size());
     const int64_t panels = num_panels(first.out_features), blocks = num_blocks(first.in_features);
-    ops::Linear linear{.batch = batch,
-                       .out_features = first.out_features,
-                       .in_features = first.in_features,
-                       .format = first.format};
+    ops::Linear linear{
+        .batch = batch, .out_features = first.out_features, .in_features = first.in_features, .format = first.format};
     const DType dtype = packed_dtype(matrices);
     linear.weight = allocate(dtype, {batch, panels, first.in_features, kPanelColumns});
     if (first.format == ops::WeightFormat::fp8_block128) linear.scales = allocate(DType::f32, {batch, panels, blocks});
@@ -60,7 +58,9 @@ ops::Linear CpuBackend::make_linear(std::span<const ops::HostMatrixView> matrice
     return linear;
 }
 
-void CpuBackend::prepare(const ops::StepLimits& limits) { limits_ = limits; }
+void CpuBackend::prepare(const ops::StepLimits& limits) {
+    limits_ = limits;
+}
 
 Result<std::unique_ptr<ops::Backend>> make_cpu_backend(const ops::Numerics& numerics, int num_threads,
                                                        std::optional<InstructionSet> instruction_set) {

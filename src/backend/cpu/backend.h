@@ -1,7 +1,8 @@
 // CpuBackend: ops::Backend over kernels, GemmRunner and ThreadPool. The methods stand by subject: backend.cpp (memory
 // and weights), elementwise.cpp, projections.cpp, cache_entry.cpp, index_select.cpp, sparse_mla.cpp, mlp.cpp, head.cpp.
 //
-// Working memory is sized by StepLimits, the larger parts at their first use; no later step within the limits allocates.
+// Working memory is sized by StepLimits, the larger parts at their first use; no later step within the limits
+// allocates.
 #pragma once
 
 #include <algorithm>
@@ -130,15 +131,15 @@ private:
     std::vector<Memory> tensors_;
 
     // Working memory, each by its user.
-    Buffer codes_;                                       // input_of
+    Buffer codes_;  // input_of
     std::vector<GemmJob> jobs_, down_jobs_;
-    Buffer gate_, up_, gate_scales_;                     // dense_mlp, moe
-    Buffer pair_tokens_, pair_rows_, pair_out_;          // moe
+    Buffer gate_, up_, gate_scales_;             // dense_mlp, moe
+    Buffer pair_tokens_, pair_rows_, pair_out_;  // moe
     std::vector<int64_t> first_pair_, next_pair_;
-    Buffer router_logits_;                               // route
-    Buffer scores_;                                      // index_select
+    Buffer router_logits_;  // route
+    Buffer scores_;         // index_select
     std::vector<IndexTile> tiles_;
-    std::vector<Buffer> thread_memory_;                  // of each thread, within one kernel call
+    std::vector<Buffer> thread_memory_;  // of each thread, within one kernel call
 };
 
 }  // namespace glm5::cpu

@@ -11,7 +11,9 @@ namespace {
 constexpr float kIndexNormEps = 1e-6f;  // fixed by the model, whatever rms_norm_eps is
 
 // Of fp8_ds_mla: the scale of 128 latent values.
-float latent_scale(float largest_magnitude) { return std::max(largest_magnitude / 448.0f, 1.1754944e-38f); }
+float latent_scale(float largest_magnitude) {
+    return std::max(largest_magnitude / 448.0f, 1.1754944e-38f);
+}
 
 int64_t entry_bytes(LatentFormat format, int64_t latent_dim, int64_t rope_dim) {
     switch (format) {
@@ -77,7 +79,8 @@ void CpuBackend::write_latent(const ops::MlaPrologueArgs& args, int64_t token, i
             kernels_.quantise(reinterpret_cast<uint8_t*>(entry) + begin, row + begin, scale, count);
             std::memcpy(scales + begin / kBlock * 4, &scale, 4);
         }
-        kernels_.pack_bf16(reinterpret_cast<uint16_t*>(scales + 4 * num_blocks(latent_dim)), row + latent_dim, rope_dim);
+        kernels_.pack_bf16(reinterpret_cast<uint16_t*>(scales + 4 * num_blocks(latent_dim)), row + latent_dim,
+                           rope_dim);
     }
 }
 

@@ -53,7 +53,9 @@ void CpuBackend::add_norm(const ops::AddNormArgs& args) {
 namespace {
 
 // The scale of one block of 128 values in FP8 (docs/model.md, FP8 checkpoints).
-float block_scale(float largest_magnitude) { return std::max(largest_magnitude, 1e-10f) / 448.0f; }
+float block_scale(float largest_magnitude) {
+    return std::max(largest_magnitude, 1e-10f) / 448.0f;
+}
 
 }  // namespace
 

@@ -14,8 +14,12 @@ namespace glm5::cpu {
 
 // Packed weights: for each matrix, panels of 64 outputs [ceil(out / 64)][in][64], padded with zeros, and for FP8 one
 // scale per panel and block of 128 inputs [ceil(out / 64)][ceil(in / 128)].
-inline int64_t num_panels(int64_t out_features) { return (out_features + kPanelColumns - 1) / kPanelColumns; }
-inline int64_t num_blocks(int64_t in_features) { return (in_features + kBlock - 1) / kBlock; }
+inline int64_t num_panels(int64_t out_features) {
+    return (out_features + kPanelColumns - 1) / kPanelColumns;
+}
+inline int64_t num_blocks(int64_t in_features) {
+    return (in_features + kBlock - 1) / kBlock;
+}
 //
 // FP8 weights stay e4m3, unless some are NaN: the kernels read those as bf16 only.
 DType packed_dtype(std::span<const ops::HostMatrixView> matrices);
@@ -25,7 +29,7 @@ void pack_scales(const ops::HostMatrixView& matrix, float* packed);
 // out[m] = W · x[row m] for one matrix of a Linear.
 struct GemmJob {
     const ops::Linear* weight = nullptr;
-    int64_t matrix = 0;              // of weight.batch
+    int64_t matrix = 0;  // of weight.batch
     int64_t rows = 0;
     const float* x = nullptr;
     int64_t x_stride = 0;
@@ -49,8 +53,8 @@ private:
 
     const Kernels& kernels_;
     ThreadPool& pool_;
-    std::vector<Buffer> scratch_;       // of each thread
-    std::vector<int64_t> first_task_;   // of each job in a run
+    std::vector<Buffer> scratch_;      // of each thread
+    std::vector<int64_t> first_task_;  // of each job in a run
     std::vector<int64_t> task_rows_;
 };
 

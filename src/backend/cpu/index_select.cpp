@@ -1,7 +1,7 @@
 // index_select: scores of query tokens against pages of index keys, and the choice of the top-k positions.
 //
-// Tokens are taken in groups, whose scores fill a bounded workspace. A group's tokens form tiles of one sequence; a tile
-// and a few pages are a task. A token alone in the step thus still has as many tasks as its context has pages.
+// Tokens are taken in groups, whose scores fill a bounded workspace. A group's tokens form tiles of one sequence; a
+// tile and a few pages are a task. A token alone in the step thus still has as many tasks as its context has pages.
 #include "backend/cpu/backend.h"
 #include "backend/cpu/top_k.h"
 
@@ -13,7 +13,9 @@ constexpr int kGroupTokens = 128;
 constexpr int64_t kGroupScores = 8 << 20;  // at most so many floats, if that is a token's context
 constexpr int64_t kPagesPerTask = 4;
 
-int64_t pages_of(int64_t positions) { return (positions + kPageTokens - 1) / kPageTokens; }
+int64_t pages_of(int64_t positions) {
+    return (positions + kPageTokens - 1) / kPageTokens;
+}
 
 }  // namespace
 
@@ -66,8 +68,9 @@ void CpuBackend::select_group(const ops::IndexSelectArgs& args, int64_t group_to
         num_tokens += tile.num_tokens;
     }
     pool_.run(tasks, [&](int64_t task, int thread) {
-        const auto after = std::upper_bound(tiles_.begin(), tiles_.end(), task,
-                                            [](int64_t wanted, const IndexTile& tile) { return wanted < tile.first_task; });
+        const auto after =
+            std::upper_bound(tiles_.begin(), tiles_.end(), task,
+                             [](int64_t wanted, const IndexTile& tile) { return wanted < tile.first_task; });
         const IndexTile& tile = *(after - 1);
         score_pages(args, tile, (task - tile.first_task) * kPagesPerTask, scores + tile.first_score, stride, thread);
     });
@@ -87,8 +90,8 @@ void CpuBackend::score_pages(const ops::IndexSelectArgs& args, const IndexTile& 
     const ops::Batch& batch = *args.batch;
     const int64_t heads = args.index_q.shape[1], dim = args.index_q.shape[2];
     const int32_t* positions = batch.positions.as<int32_t>() + tile.first_token;
-    const int32_t* page_table = batch.page_table.as<int32_t>() +
-                                batch.sequence_ids.as<int32_t>()[tile.first_token] * batch.page_table.shape[1];
+    const int32_t* page_table =
+        batch.page_table.as<int32_t>() + batch.sequence_ids.as<int32_t>()[tile.first_token] * batch.page_table.shape[1];
     auto* panel = thread_memory_[thread].get<float>(kPageTokens * (dim + 1) + dim);
     const int64_t end_page = std::min(tile.num_pages, first_page + kPagesPerTask);
     for (int64_t page = first_page; page < end_page; ++page) {

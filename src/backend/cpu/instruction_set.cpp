@@ -17,7 +17,7 @@ const char* instruction_set_name(InstructionSet set) {
 bool machine_runs(InstructionSet set) {
     switch (set) {
         case InstructionSet::scalar: return true;
-        case InstructionSet::avx2: 
+        case InstructionSet::avx2:
             return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
         case InstructionSet::avx512:
             return machine_runs(InstructionSet::avx2) && __builtin_cpu_supports("avx512f") &&

@@ -56,18 +56,20 @@ struct IndexPage {
 
 // Attention of one token over chosen keys, for some heads.
 struct Attention {
-    const float* query;        // [heads, latent_dim + rope_dim]
+    const float* query;  // [heads, latent_dim + rope_dim]
     int heads;
     const float* const* keys;  // [num_keys] → [latent_dim + rope_dim]
     int num_keys;
     int64_t latent_dim, rope_dim;
     float scale;
-    bool round;        // probabilities and output to bf16
-    float* out;        // [heads, latent_dim]
-    float* scratch;    // [ceil(heads / 4), attention_scratch_floats(num_keys)]
+    bool round;      // probabilities and output to bf16
+    float* out;      // [heads, latent_dim]
+    float* scratch;  // [ceil(heads / 4), attention_scratch_floats(num_keys)]
 };
 // Four scores for every key and for those that fill up its last tile or vector.
-GLM5_INLINE int64_t attention_scratch_floats(int64_t num_keys) { return (num_keys + 8) / 4 * 4 * 4; }
+GLM5_INLINE int64_t attention_scratch_floats(int64_t num_keys) {
+    return (num_keys + 8) / 4 * 4 * 4;
+}
 
 struct Kernels {
     void (*gemm_panel)(const GemmPanel&);
@@ -99,8 +101,14 @@ struct Kernels {
 // GLM5_CHECKs that this machine runs the set.
 const Kernels& kernels_for(InstructionSet set);
 
-namespace scalar { extern const Kernels kKernels; }
-namespace avx2 { extern const Kernels kKernels; }
-namespace avx512 { extern const Kernels kKernels; }
+namespace scalar {
+extern const Kernels kKernels;
+}
+namespace avx2 {
+extern const Kernels kKernels;
+}
+namespace avx512 {
+extern const Kernels kKernels;
+}
 
 }  // namespace glm5::cpu

@@ -6,7 +6,8 @@ namespace glm5::cpu {
 void CpuBackend::sparse_mla(const ops::SparseMlaArgs& args) {
     const int64_t tokens = args.query.rows(), heads = args.query.shape[1];
     // With few tokens, the heads of each are shared out, by fours as the kernel takes them.
-    const int64_t wanted_parts = tokens >= 4 * pool_.num_threads() ? 1 : (2 * pool_.num_threads() + tokens - 1) / tokens;
+    const int64_t wanted_parts =
+        tokens >= 4 * pool_.num_threads() ? 1 : (2 * pool_.num_threads() + tokens - 1) / tokens;
     const int64_t quads = (heads + 3) / 4;
     const int64_t quads_per_part = std::max<int64_t>(1, quads / wanted_parts);
     const int64_t parts = (quads + quads_per_part - 1) / quads_per_part;

@@ -8,7 +8,9 @@ namespace {
 constexpr int kSpins = 2000;  // about 40 µs
 constexpr uint64_t kTasksMask = 0xffffffff;
 
-void pause() { __builtin_ia32_pause(); }
+void pause() {
+    __builtin_ia32_pause();
+}
 
 }  // namespace
 
@@ -45,8 +47,7 @@ void ThreadPool::run_shared(int64_t count, Function function, void* context) {
     uint64_t ticket = region | static_cast<uint64_t>(count);
     ticket_.store(ticket, std::memory_order_release);
     ticket_.notify_all();
-    while (run_one(ticket, 0)) {
-    }
+    while (run_one(ticket, 0)) {}
     for (int spins = 0; done_.load(std::memory_order_acquire) != count; ++spins) {
         if (spins < kSpins)
             pause();
@@ -67,8 +68,7 @@ void ThreadPool::work(int thread) {
             ticket_.wait(ticket);
             continue;
         }
-        while (run_one(ticket, thread)) {
-        }
+        while (run_one(ticket, thread)) {}
     }
 }
 

@@ -1,7 +1,7 @@
 // ThreadPool: runs the tasks of one parallel region at a time on a fixed set of threads, the caller among them.
 //
-// Tasks are claimed one by one, so which thread runs a task is left open; a body must compute the same wherever it runs.
-// Workers spin for some tens of microseconds after a region, since a decode step has dozens in a row, then sleep.
+// Tasks are claimed one by one, so which thread runs a task is left open; a body must compute the same wherever it
+// runs. Workers spin for some tens of microseconds after a region, since a decode step has dozens in a row, then sleep.
 #pragma once
 
 #include <atomic>
@@ -31,8 +31,9 @@ public:
             return;
         }
         using Plain = std::remove_reference_t<Body>;
-        run_shared(count, [](void* context, int64_t task, int thread) { (*static_cast<Plain*>(context))(task, thread); },
-                   const_cast<std::remove_const_t<Plain>*>(&body));
+        run_shared(
+            count, [](void* context, int64_t task, int thread) { (*static_cast<Plain*>(context))(task, thread); },
+            const_cast<std::remove_const_t<Plain>*>(&body));
     }
 
 private:

@@ -40,7 +40,8 @@ void select_top_k(const float* scores, int64_t n, int64_t k, int32_t* positions,
     }
     std::nth_element(candidates, candidates + wanted - 1, candidates + count, std::greater<>());
     const uint32_t threshold = candidates[wanted - 1];
-    int64_t equal = wanted - std::count_if(candidates, candidates + wanted, [&](uint32_t key) { return key > threshold; });
+    int64_t equal =
+        wanted - std::count_if(candidates, candidates + wanted, [&](uint32_t key) { return key > threshold; });
 
     for (int64_t i = 0; i < n; ++i) {
         if (keys[i] < threshold) continue;

@@ -16,17 +16,39 @@ constexpr int kLatentVecs = 2;
 
 using Vec = __m256;
 
-GLM5_INLINE Vec set1(float value) { return _mm256_set1_ps(value); }
-GLM5_INLINE Vec zero() { return _mm256_setzero_ps(); }
-GLM5_INLINE Vec load(const float* source) { return _mm256_loadu_ps(source); }
-GLM5_INLINE void store(float* out, Vec a) { _mm256_storeu_ps(out, a); }
-GLM5_INLINE Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
-GLM5_INLINE Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
-GLM5_INLINE Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
-GLM5_INLINE Vec div(Vec a, Vec b) { return _mm256_div_ps(a, b); }
-GLM5_INLINE Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
-GLM5_INLINE Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
-GLM5_INLINE Vec abs(Vec a) { return _mm256_andnot_ps(set1(-0.0f), a); }
+GLM5_INLINE Vec set1(float value) {
+    return _mm256_set1_ps(value);
+}
+GLM5_INLINE Vec zero() {
+    return _mm256_setzero_ps();
+}
+GLM5_INLINE Vec load(const float* source) {
+    return _mm256_loadu_ps(source);
+}
+GLM5_INLINE void store(float* out, Vec a) {
+    _mm256_storeu_ps(out, a);
+}
+GLM5_INLINE Vec add(Vec a, Vec b) {
+    return _mm256_add_ps(a, b);
+}
+GLM5_INLINE Vec sub(Vec a, Vec b) {
+    return _mm256_sub_ps(a, b);
+}
+GLM5_INLINE Vec mul(Vec a, Vec b) {
+    return _mm256_mul_ps(a, b);
+}
+GLM5_INLINE Vec div(Vec a, Vec b) {
+    return _mm256_div_ps(a, b);
+}
+GLM5_INLINE Vec fma(Vec a, Vec b, Vec c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+GLM5_INLINE Vec max(Vec a, Vec b) {
+    return _mm256_max_ps(a, b);
+}
+GLM5_INLINE Vec abs(Vec a) {
+    return _mm256_andnot_ps(set1(-0.0f), a);
+}
 
 GLM5_INLINE Vec power_of_two(__m256i n) {  // -126 ≤ n ≤ 127
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
@@ -49,7 +71,9 @@ GLM5_INLINE Vec exp(Vec a) {
     return mul(mul(power, power_of_two(half)), power_of_two(_mm256_sub_epi32(exponent, half)));
 }
 
-GLM5_INLINE __m128 halves_sum(Vec a) { return _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)); }
+GLM5_INLINE __m128 halves_sum(Vec a) {
+    return _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+}
 
 GLM5_INLINE void sum4(float* out, Vec a, Vec b, Vec c, Vec d) {
     const Vec ab = add(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
@@ -66,13 +90,19 @@ GLM5_INLINE float largest(Vec a) {
     const __m128 pairs = _mm_max_ps(quarters, _mm_movehl_ps(quarters, quarters));
     return _mm_cvtss_f32(_mm_max_ss(pairs, _mm_movehdup_ps(pairs)));
 }
-GLM5_INLINE Vec sum_mod4(Vec a) { return _mm256_set_m128(halves_sum(a), halves_sum(a)); }
-GLM5_INLINE Vec max_mod4(Vec a) { return max(a, _mm256_permute2f128_ps(a, a, 1)); }
+GLM5_INLINE Vec sum_mod4(Vec a) {
+    return _mm256_set_m128(halves_sum(a), halves_sum(a));
+}
+GLM5_INLINE Vec max_mod4(Vec a) {
+    return max(a, _mm256_permute2f128_ps(a, a, 1));
+}
 
 GLM5_INLINE __m256i select(__m256i otherwise, __m256i mask, __m256i chosen) {
     return _mm256_blendv_epi8(otherwise, chosen, mask);
 }
-GLM5_INLINE __m256i is_nan(Vec a) { return _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+GLM5_INLINE __m256i is_nan(Vec a) {
+    return _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
 
 GLM5_INLINE __m256i bf16_bits(Vec a) {  // in the upper halves
     const __m256i bits = _mm256_castps_si256(a);

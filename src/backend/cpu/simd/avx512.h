@@ -16,17 +16,39 @@ constexpr int kLatentVecs = 4;
 
 using Vec = __m512;
 
-GLM5_INLINE Vec set1(float value) { return _mm512_set1_ps(value); }
-GLM5_INLINE Vec zero() { return _mm512_setzero_ps(); }
-GLM5_INLINE Vec load(const float* source) { return _mm512_loadu_ps(source); }
-GLM5_INLINE void store(float* out, Vec a) { _mm512_storeu_ps(out, a); }
-GLM5_INLINE Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
-GLM5_INLINE Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
-GLM5_INLINE Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
-GLM5_INLINE Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
-GLM5_INLINE Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
-GLM5_INLINE Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
-GLM5_INLINE Vec abs(Vec a) { return _mm512_abs_ps(a); }
+GLM5_INLINE Vec set1(float value) {
+    return _mm512_set1_ps(value);
+}
+GLM5_INLINE Vec zero() {
+    return _mm512_setzero_ps();
+}
+GLM5_INLINE Vec load(const float* source) {
+    return _mm512_loadu_ps(source);
+}
+GLM5_INLINE void store(float* out, Vec a) {
+    _mm512_storeu_ps(out, a);
+}
+GLM5_INLINE Vec add(Vec a, Vec b) {
+    return _mm512_add_ps(a, b);
+}
+GLM5_INLINE Vec sub(Vec a, Vec b) {
+    return _mm512_sub_ps(a, b);
+}
+GLM5_INLINE Vec mul(Vec a, Vec b) {
+    return _mm512_mul_ps(a, b);
+}
+GLM5_INLINE Vec div(Vec a, Vec b) {
+    return _mm512_div_ps(a, b);
+}
+GLM5_INLINE Vec fma(Vec a, Vec b, Vec c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+GLM5_INLINE Vec max(Vec a, Vec b) {
+    return _mm512_max_ps(a, b);
+}
+GLM5_INLINE Vec abs(Vec a) {
+    return _mm512_abs_ps(a);
+}
 
 // e^a: a = n · ln 2 + r, the power series of e^r to the seventh degree, times 2^n. Relative error below 2e-7.
 GLM5_INLINE Vec exp(Vec a) {
@@ -43,8 +65,12 @@ GLM5_INLINE Vec exp(Vec a) {
     return _mm512_scalef_ps(power, n);
 }
 
-GLM5_INLINE __m128 halves_sum(__m256 a) { return _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)); }
-GLM5_INLINE __m256 halves_sum(Vec a) { return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)); }
+GLM5_INLINE __m128 halves_sum(__m256 a) {
+    return _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+}
+GLM5_INLINE __m256 halves_sum(Vec a) {
+    return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+}
 
 GLM5_INLINE void sum4(float* out, Vec a, Vec b, Vec c, Vec d) {
     const Vec ab = add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
@@ -52,9 +78,15 @@ GLM5_INLINE void sum4(float* out, Vec a, Vec b, Vec c, Vec d) {
     const Vec abcd = add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
     _mm_storeu_ps(out, halves_sum(halves_sum(abcd)));
 }
-GLM5_INLINE float sum(Vec a) { return _mm512_reduce_add_ps(a); }
-GLM5_INLINE float largest(Vec a) { return _mm512_reduce_max_ps(a); }
-GLM5_INLINE Vec sum_mod4(Vec a) { return _mm512_broadcast_f32x4(halves_sum(halves_sum(a))); }
+GLM5_INLINE float sum(Vec a) {
+    return _mm512_reduce_add_ps(a);
+}
+GLM5_INLINE float largest(Vec a) {
+    return _mm512_reduce_max_ps(a);
+}
+GLM5_INLINE Vec sum_mod4(Vec a) {
+    return _mm512_broadcast_f32x4(halves_sum(halves_sum(a)));
+}
 GLM5_INLINE Vec max_mod4(Vec a) {
     a = max(a, _mm512_shuffle_f32x4(a, a, 0x4e));
     return max(a, _mm512_shuffle_f32x4(a, a, 0xb1));
@@ -90,7 +122,8 @@ GLM5_INLINE Vec load_e4m3(const uint8_t* source) {
 // The values times 2^-8, as halves read them when the fields are moved into place; not for NaN.
 GLM5_INLINE Vec load_e4m3_weight(const uint8_t* source) {
     const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
-    return _mm512_cvtph_ps(_mm256_and_si256(_mm256_slli_epi16(words, 7), _mm256_set1_epi16(static_cast<short>(0xbf80))));
+    return _mm512_cvtph_ps(
+        _mm256_and_si256(_mm256_slli_epi16(words, 7), _mm256_set1_epi16(static_cast<short>(0xbf80))));
 }
 GLM5_INLINE void store_e4m3(uint8_t* out, Vec a) {
     const __m512i bits = _mm512_castps_si512(a);

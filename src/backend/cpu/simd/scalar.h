@@ -10,9 +10,9 @@
 namespace glm5::cpu::scalar {
 
 constexpr int kLanes = 4;
-constexpr int kStripVecs = 2;      // vectors of a GEMM strip with several rows
-constexpr int kKeysPerTile = 2;    // keys of an attention score tile
-constexpr int kLatentVecs = 2;     // vectors of an attention output strip
+constexpr int kStripVecs = 2;    // vectors of a GEMM strip with several rows
+constexpr int kKeysPerTile = 2;  // keys of an attention score tile
+constexpr int kLatentVecs = 2;   // vectors of an attention output strip
 
 struct Vec {
     float lane[kLanes];
@@ -35,21 +35,47 @@ GLM5_INLINE float from_bits(uint32_t value) {
     return result;
 }
 
-GLM5_INLINE Vec set1(float value) { return lanes([&](int) { return value; }); }
-GLM5_INLINE Vec zero() { return set1(0.0f); }
-GLM5_INLINE Vec load(const float* source) { return lanes([&](int i) { return source[i]; }); }
-GLM5_INLINE void store(float* out, Vec a) { std::memcpy(out, a.lane, sizeof a.lane); }
-GLM5_INLINE Vec add(Vec a, Vec b) { return lanes([&](int i) { return a.lane[i] + b.lane[i]; }); }
-GLM5_INLINE Vec sub(Vec a, Vec b) { return lanes([&](int i) { return a.lane[i] - b.lane[i]; }); }
-GLM5_INLINE Vec mul(Vec a, Vec b) { return lanes([&](int i) { return a.lane[i] * b.lane[i]; }); }
-GLM5_INLINE Vec div(Vec a, Vec b) { return lanes([&](int i) { return a.lane[i] / b.lane[i]; }); }
-GLM5_INLINE Vec fma(Vec a, Vec b, Vec c) { return lanes([&](int i) { return a.lane[i] * b.lane[i] + c.lane[i]; }); }
+GLM5_INLINE Vec set1(float value) {
+    return lanes([&](int) { return value; });
+}
+GLM5_INLINE Vec zero() {
+    return set1(0.0f);
+}
+GLM5_INLINE Vec load(const float* source) {
+    return lanes([&](int i) { return source[i]; });
+}
+GLM5_INLINE void store(float* out, Vec a) {
+    std::memcpy(out, a.lane, sizeof a.lane);
+}
+GLM5_INLINE Vec add(Vec a, Vec b) {
+    return lanes([&](int i) { return a.lane[i] + b.lane[i]; });
+}
+GLM5_INLINE Vec sub(Vec a, Vec b) {
+    return lanes([&](int i) { return a.lane[i] - b.lane[i]; });
+}
+GLM5_INLINE Vec mul(Vec a, Vec b) {
+    return lanes([&](int i) { return a.lane[i] * b.lane[i]; });
+}
+GLM5_INLINE Vec div(Vec a, Vec b) {
+    return lanes([&](int i) { return a.lane[i] / b.lane[i]; });
+}
+GLM5_INLINE Vec fma(Vec a, Vec b, Vec c) {
+    return lanes([&](int i) { return a.lane[i] * b.lane[i] + c.lane[i]; });
+}
 // b where either is NaN.
-GLM5_INLINE Vec max(Vec a, Vec b) { return lanes([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; }); }
-GLM5_INLINE Vec abs(Vec a) { return lanes([&](int i) { return __builtin_fabsf(a.lane[i]); }); }
-GLM5_INLINE Vec exp(Vec a) { return lanes([&](int i) { return __builtin_expf(a.lane[i]); }); }
+GLM5_INLINE Vec max(Vec a, Vec b) {
+    return lanes([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+}
+GLM5_INLINE Vec abs(Vec a) {
+    return lanes([&](int i) { return __builtin_fabsf(a.lane[i]); });
+}
+GLM5_INLINE Vec exp(Vec a) {
+    return lanes([&](int i) { return __builtin_expf(a.lane[i]); });
+}
 
-GLM5_INLINE float sum(Vec a) { return (a.lane[0] + a.lane[2]) + (a.lane[1] + a.lane[3]); }
+GLM5_INLINE float sum(Vec a) {
+    return (a.lane[0] + a.lane[2]) + (a.lane[1] + a.lane[3]);
+}
 GLM5_INLINE float largest(Vec a) {
     float result = a.lane[0];
     for (int i = 1; i < kLanes; ++i) result = a.lane[i] > result ? a.lane[i] : result;
@@ -61,8 +87,12 @@ GLM5_INLINE void sum4(float* out, Vec a, Vec b, Vec c, Vec d) {
     out[0] = sum(a), out[1] = sum(b), out[2] = sum(c), out[3] = sum(d);
 }
 // Lanes i, i + 4, i + 8 … combined, for i = 0 … 3, and repeated over all lanes.
-GLM5_INLINE Vec sum_mod4(Vec a) { return a; }
-GLM5_INLINE Vec max_mod4(Vec a) { return a; }
+GLM5_INLINE Vec sum_mod4(Vec a) {
+    return a;
+}
+GLM5_INLINE Vec max_mod4(Vec a) {
+    return a;
+}
 
 GLM5_INLINE uint16_t bf16(float value) {
     if (value != value) return static_cast<uint16_t>((bits(value) >> 16) | 0x40);
@@ -86,7 +116,9 @@ GLM5_INLINE Vec load_e4m3(const uint8_t* source) {
     });
 }
 // The values times 2^-8; not for NaN.
-GLM5_INLINE Vec load_e4m3_weight(const uint8_t* source) { return mul(load_e4m3(source), set1(0x1p-8f)); }
+GLM5_INLINE Vec load_e4m3_weight(const uint8_t* source) {
+    return mul(load_e4m3(source), set1(0x1p-8f));
+}
 GLM5_INLINE uint8_t e4m3(float value) {
     const auto sign = static_cast<uint8_t>(bits(value) >> 24 & 0x80);
     if (value != value) return sign | 0x7f;
