@@ -51,15 +51,6 @@ ops::Numerics numerics_of(const cli::RunOptions& options) {
     return numerics;
 }
 
-std::string_view latent_name(LatentFormat format) {
-    switch (format) {
-        case LatentFormat::f32: return "float32";
-        case LatentFormat::bf16: return "bfloat16";
-        case LatentFormat::fp8_ds_mla: return "fp8_ds_mla";
-    }
-    return "?";
-}
-
 }  // namespace
 
 Result<load::ResolvedModel> find_model(const cli::ModelOptions& options) {
@@ -79,11 +70,12 @@ Result<ModelFiles> open_model_files(const cli::ModelOptions& options) {
 }
 
 Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::RunOptions& options,
-                                            std::function<void(int64_t, int64_t)> on_progress) {
+                                            std::function<void(int64_t, int64_t)> on_progress,
+                                            std::function<void(const StepStats&)> on_step) {
     const ops::Numerics numerics = numerics_of(options);
     GLM5_ASSIGN_OR_RETURN(auto backend, backend::make_backend({options.device, 0, options.threads}, numerics));
     log_info("Resolved architecture: GlmMoeDsaForCausalLM");
-    log_info("Using {} data type to store kv cache", latent_name(numerics.latent));
+    log_info("Using {} data type to store kv cache", latent_format_name(numerics.latent));
 
     LoadProgress progress;
     EngineOptions engine_options;
@@ -98,6 +90,7 @@ Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::
         progress.update(loaded_bytes, total_bytes);
         if (on_progress) on_progress(loaded_bytes, total_bytes);
     };
+    engine_options.on_step = std::move(on_step);
     GLM5_ASSIGN_OR_RETURN(auto engine, Engine::open(engine_options, std::move(backend)));
     progress.finish();
     log_info("Using max model len {}", engine->info().max_model_len);

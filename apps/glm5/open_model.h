@@ -24,8 +24,9 @@ Result<load::ResolvedModel> find_model(const cli::ModelOptions& options);
 // The files beside the weights.
 Result<ModelFiles> open_model_files(const cli::ModelOptions& options);
 
-// Loads the weights and starts the engine. `on_progress` may be empty.
+// Loads the weights and starts the engine. Both callbacks, of EngineOptions, may be empty.
 Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::RunOptions& options,
-                                            std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_progress);
+                                            std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_progress,
+                                            std::function<void(const StepStats&)> on_step = {});
 
 }  // namespace glm5

@@ -28,6 +28,7 @@ struct EngineOptions {
     bool enable_prefix_caching = true;
     std::string dump_activations_directory;  // empty = none; one file per layer tensor and step
     std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_load_progress;
+    std::function<void(const StepStats&)> on_step;  // on the engine's thread after each step; must not block
 };
 
 using EventSink = std::function<void(Event)>;

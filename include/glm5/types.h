@@ -1,6 +1,7 @@
 // The public value types of the engine: what goes in (Request), what comes out (Event), and what is served (ModelInfo).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 namespace glm5 {
 
 using RequestId = uint64_t;
+using TimePoint = std::chrono::steady_clock::time_point;
 
 // How tokens are chosen and when a sequence ends. docs/sampling.md has the exact definition; the defaults are greedy.
 struct Sampling {
@@ -50,6 +52,8 @@ struct Event {
     FinishReason finish_reason = FinishReason::none;
     int cached_prompt_tokens = 0;  // of the prompt, found in the prefix cache
     std::string error;
+    // When the choice was submitted, was first part of a step, and this event was made.
+    TimePoint queued, scheduled, time;
 };
 
 struct ModelInfo {
@@ -57,12 +61,16 @@ struct ModelInfo {
     int max_model_len = 0;     // tokens of prompt and completion together
     int num_vocab_tokens = 0;  // ids that can be sampled
     std::vector<int32_t> eos_token_ids;
+    std::string kv_cache_dtype;
+    bool prefix_caching = true;
 };
 
 struct EngineStats {
     int running = 0;
     int waiting = 0;
+    int deferred = 0;          // of those waiting: choices whose prompt another choice computes
     int64_t pages_used = 0;   // by sequences
+    int64_t pages_cached = 0;  // by nothing but the prefix cache
     int64_t pages_total = 0;
     // Since start.
     int64_t prompt_tokens = 0;           // computed
@@ -70,6 +78,13 @@ struct EngineStats {
     int64_t prefix_query_tokens = 0;     // looked up in the prefix cache
     int64_t prefix_hit_tokens = 0;       // found there
     int64_t preemptions = 0;
+};
+
+// One step of the engine, for metrics.
+struct StepStats {
+    double seconds = 0;      // without planning
+    int prefill_tokens = 0;  // of sequences that compute their prompt, or what was preempted, again
+    int decode_tokens = 0;
 };
 
 }  // namespace glm5

@@ -82,6 +82,17 @@ inline constexpr int kPageTokens = 64;
 
 // How one token's latent and its rotated key are stored in a cache page (docs/kv_cache.md).
 enum class LatentFormat : uint8_t { f32, bf16, fp8_ds_mla };
+
+// As --kv-cache-dtype spells it.
+constexpr std::string_view latent_format_name(LatentFormat format) {
+    switch (format) {
+        case LatentFormat::f32: return "float32";
+        case LatentFormat::bf16: return "bfloat16";
+        case LatentFormat::fp8_ds_mla: return "fp8_ds_mla";
+    }
+    return "?";
+}
+
 // How one token's index key is stored.
 enum class IndexKeyFormat : uint8_t { f32, e4m3 };
 

@@ -44,7 +44,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
         return invalid_argument("tokenizer.json has {} tokens; the model's vocab_size is {}", options.num_vocab_tokens,
                                 config.vocab_size);
 
-    const auto layout = cache::Layout::compute(config, backend->numerics().latent, backend->numerics().index_key);
+    const ops::Numerics numerics = backend->numerics();
+    const auto layout = cache::Layout::compute(config, numerics.latent, numerics.index_key);
     const int64_t num_pages = options.kv_cache_bytes / layout.page_bytes();
     if (num_pages * kPageTokens < max_model_len)
         return resource_exhausted(
@@ -69,13 +70,15 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
     implementation->info = {.directory = options.model_directory,
                             .max_model_len = max_model_len,
                             .num_vocab_tokens = options.num_vocab_tokens,
-                            .eos_token_ids = config.eos_token_ids};
+                            .eos_token_ids = config.eos_token_ids,
+                            .kv_cache_dtype = std::string(latent_format_name(numerics.latent)),
+                            .prefix_caching = options.enable_prefix_caching};
     implementation->loop = std::make_unique<engine::EngineLoop>(
         std::move(worker), implementation->info,
         schedule::SchedulerLimits{.max_num_seqs = limits.max_num_seqs,
                                   .max_num_batched_tokens = limits.max_num_batched_tokens,
                                   .prefix_caching = options.enable_prefix_caching},
-        limits.num_pages);
+        limits.num_pages, options.on_step);
     return std::unique_ptr<Engine>(new Engine(std::move(implementation)));
 }
 

@@ -9,15 +9,18 @@ namespace {
 
 using schedule::Sequence;
 using schedule::SequenceId;
+using Clock = std::chrono::steady_clock;
 
 bool contains(const std::vector<int32_t>& ids, int32_t id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
 
 }  // namespace
 
 EngineLoop::EngineLoop(std::unique_ptr<RankWorker> worker, const ModelInfo& info,
-                       const schedule::SchedulerLimits& limits, int num_pages)
+                       const schedule::SchedulerLimits& limits, int num_pages,
+                       std::function<void(const StepStats&)> on_step)
     : worker_(std::move(worker)),
       eos_token_ids_(info.eos_token_ids),
+      on_step_(std::move(on_step)),
       pool_(num_pages),
       scheduler_(limits, pool_),
       stats_{.pages_total = num_pages},
@@ -42,7 +45,7 @@ void EngineLoop::submit(RequestId id, Request request, int max_len, EventSink si
     }
     {
         std::lock_guard lock(mutex_);
-        submissions_.push_back({id, std::move(request), max_len, std::move(sink)});
+        submissions_.push_back({id, std::move(request), max_len, std::move(sink), Clock::now()});
     }
     wake_.notify_one();
 }
@@ -105,6 +108,7 @@ void EngineLoop::take_in(Submission submission) {
         sequence->max_len = submission.max_len;
         sequence->priority = request.priority;
         sequence->sampling = request.sampling;
+        sequence->queued = submission.queued;
         if (choice == 0)
             scheduler_.add(std::move(sequence));
         else
@@ -115,7 +119,15 @@ void EngineLoop::take_in(Submission submission) {
 void EngineLoop::step() {
     const schedule::StepPlan plan = scheduler_.plan();
     if (plan.empty()) return;
+    StepStats stats = describe(plan);
+    const TimePoint begin = Clock::now();
+    for (const auto& planned : plan.sequences)
+        if (Sequence& sequence = *scheduler_.find(planned.id()); sequence.scheduled == TimePoint())
+            sequence.scheduled = begin;
     const schedule::StepResult result = worker_->run(plan);
+    const TimePoint end = Clock::now();
+    stats.seconds = std::chrono::duration<double>(end - begin).count();
+    if (on_step_) on_step_(stats);  // before the events: who has seen an answer finds its steps counted
     {
         std::lock_guard lock(stats_mutex_);
         for (const auto& planned : plan.sequences)
@@ -123,16 +135,27 @@ void EngineLoop::step() {
                 std::clamp(planned.sequence->prompt_len - planned.first_position, 0, planned.query_len());
     }
     scheduler_.commit(plan);
-    for (const auto& accepted : result.accepted) accept(accepted.id, accepted.token);
+    for (const auto& accepted : result.accepted) accept(accepted.id, accepted.token, end);
     update_stats();
 }
 
+StepStats EngineLoop::describe(const schedule::StepPlan& plan) const {
+    StepStats stats;
+    for (const auto& planned : plan.sequences)
+        (planned.sequence->is_decoding() ? stats.decode_tokens : stats.prefill_tokens) += planned.query_len();
+    return stats;
+}
+
 // Appends the token and publishes it; ends the choice when the token or its length says so.
-void EngineLoop::accept(SequenceId id, int32_t token) {
+void EngineLoop::accept(SequenceId id, int32_t token, TimePoint time) {
     Sequence& sequence = *scheduler_.find(id);
     LiveRequest& live = live_.at(schedule::request_of(id));
     sequence.tokens.push_back(token);
-    Event event{.choice = schedule::choice_of(id), .tokens = {token}};
+    Event event{.choice = schedule::choice_of(id),
+                .tokens = {token},
+                .queued = sequence.queued,
+                .scheduled = sequence.scheduled,
+                .time = time};
     if (sequence.completion_len() == 1) {
         event.cached_prompt_tokens = sequence.cached_len;
         release_held(live);
@@ -177,7 +200,8 @@ void EngineLoop::cancel_choices(RequestId id, int which) {
     if (const auto found = live_.find(id); found != live_.end()) release_held(found->second);
     for (int choice = 0; choice < schedule::kMaxChoices; ++choice)
         if ((which == kAllChoices || which == choice) && scheduler_.find(schedule::sequence_id(id, choice)))
-            finish(schedule::sequence_id(id, choice), {.choice = choice, .finish_reason = FinishReason::cancelled});
+            finish(schedule::sequence_id(id, choice),
+                   {.choice = choice, .finish_reason = FinishReason::cancelled, .time = Clock::now()});
 }
 
 void EngineLoop::update_stats() {
@@ -191,7 +215,9 @@ void EngineLoop::update_stats() {
     std::lock_guard lock(stats_mutex_);
     stats_.running = scheduler_.num_running();
     stats_.waiting = scheduler_.num_waiting() + held + inbox;
+    stats_.deferred = held;
     stats_.pages_used = pool_.num_used();
+    stats_.pages_cached = pool_.num_idle();
     stats_.preemptions = scheduler_.num_preemptions();
 }
 

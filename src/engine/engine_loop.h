@@ -19,7 +19,7 @@ namespace glm5::engine {
 class EngineLoop {
 public:
     EngineLoop(std::unique_ptr<RankWorker> worker, const ModelInfo& info, const schedule::SchedulerLimits& limits,
-               int num_pages);
+               int num_pages, std::function<void(const StepStats&)> on_step);
     // Cancels everything and joins.
     ~EngineLoop();
 
@@ -35,6 +35,7 @@ private:
         Request request;
         int max_len = 0;
         EventSink sink;
+        TimePoint queued;
     };
     static constexpr int kAllChoices = -1;
     struct Cancellation {
@@ -55,13 +56,15 @@ private:
 
     void take_in(Submission submission);
     void release_held(LiveRequest& live);
-    void accept(schedule::SequenceId id, int32_t token);
+    StepStats describe(const schedule::StepPlan& plan) const;
+    void accept(schedule::SequenceId id, int32_t token, TimePoint time);
     void finish(schedule::SequenceId id, Event event);
     void cancel_choices(RequestId id, int which);
     void update_stats();
 
     std::unique_ptr<RankWorker> worker_;
     const std::vector<int32_t> eos_token_ids_;
+    const std::function<void(const StepStats&)> on_step_;
     cache::PagePool pool_;
     schedule::Scheduler scheduler_;
     std::unordered_map<RequestId, LiveRequest> live_;

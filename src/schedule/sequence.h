@@ -31,6 +31,7 @@ struct Sequence {
     int cached_len = 0;
     int computed_len = 0;
     int num_preemptions = 0;
+    TimePoint queued, scheduled;  // the engine's, for Event; not looked at by the scheduler
     std::vector<cache::PageId> pages;  // of positions 0 … 64 · pages.size() - 1
 
     int token_len() const { return static_cast<int>(tokens.size()); }
