@@ -13,7 +13,7 @@ namespace glm5::cpu {
 
 inline constexpr int kPanelColumns = 64;  // outputs of a packed panel, and keys of a cache page
 inline constexpr int kBlock = 128;        // inputs that share one scale in FP8
-inline constexpr int kDepthStep = 256;    // inputs of a panel that are expanded to f32 at a time; whole blocks
+inline constexpr int kDepthStep = 256;    // inputs of a panel that all rows go through at a time; whole blocks
 inline constexpr int kMaxGemmRows = 192;  // rows of one call
 
 // What a call of gemm_panel may scribble on.
