@@ -1,6 +1,8 @@
 // Engine events → deltas → JSON → exchange.
 #include "api/generation.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "json/write.h"
 
@@ -58,6 +60,7 @@ void Generation::on_event(const Event& event) {
         return fail({500, "The engine failed while it ran this request.", {}});
     }
     if (event.finish_reason == FinishReason::cancelled) return fail({503, "The server is stopping.", {}, 1});
+    usage_.cached_tokens = std::max<int64_t>(usage_.cached_tokens, event.cached_prompt_tokens);
     Delta delta = take_tokens(event);
     send_delta(std::move(delta), !event.tokens.empty());
     if (!finish_) return;

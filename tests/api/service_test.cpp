@@ -31,7 +31,10 @@ protected:
         tokenizer_.emplace(std::move(*second));
         service_.set_model({std::move(*tokenizer),
                             std::move(*format),
-                            {directory, 100, 4132, {kEndOfText, kUserToken}},
+                            {.directory = directory,
+                             .max_model_len = 100,
+                             .num_vocab_tokens = 4132,
+                             .eos_token_ids = {kEndOfText, kUserToken}},
                             engine_.handle()});
     }
 
@@ -66,7 +69,9 @@ protected:
                std::vector<int32_t> last = {}) {
         std::vector<int32_t> tokens = tokenizer_->encode(text);
         tokens.insert(tokens.end(), last.begin(), last.end());
-        engine_.sink(Event{std::move(tokens), reason, reason == FinishReason::error ? "device fault at 0x1234" : ""});
+        engine_.sink(Event{.tokens = std::move(tokens),
+                           .finish_reason = reason,
+                           .error = reason == FinishReason::error ? "device fault at 0x1234" : ""});
         exchange.run_tasks();
     }
 
@@ -147,7 +152,8 @@ TEST_F(ServiceTest, RendersAndTokenizesTheChat) {
 TEST_F(ServiceTest, WholeChatAnswer) {
     load();
     const auto exchange = submit_chat("");
-    event(*exchange, "because");
+    engine_.sink(Event{.tokens = tokenizer_->encode("because"), .cached_prompt_tokens = 64});
+    exchange->run_tasks();
     event(*exchange, "</think>good");
     EXPECT_FALSE(exchange->ended);
     event(*exchange, " day", FinishReason::stop, {kUserToken});
@@ -164,6 +170,7 @@ TEST_F(ServiceTest, WholeChatAnswer) {
         R"({"role": "assistant", "content": "good day", "reasoning": "because", "reasoning_content": "because", "tool_calls": [], "refusal": null})");
     EXPECT_EQ(member(choice, "finish_reason"), "\"stop\"");
     EXPECT_EQ(member(choice, "stop_reason"), "4103");
+    EXPECT_EQ(answer.find("usage")->find("prompt_tokens_details")->find("cached_tokens")->to_int64(), 64);
     const int64_t tokens =
         static_cast<int64_t>(tokenizer_->encode("because").size() + tokenizer_->encode("</think>good").size() +
                              tokenizer_->encode(" day").size()) +
@@ -336,11 +343,11 @@ TEST_F(ServiceTest, APartOfACharacterWaitsForTheRest) {
     ASSERT_GT(tokens.size(), 1u);
     const auto exchange = submit("/v1/completions", R"({"prompt": "x", "stream": true})");
     for (size_t i = 0; i < tokens.size(); ++i) {
-        engine_.sink(Event{{tokens[i]}, FinishReason::none, ""});
+        engine_.sink(Event{.tokens = {tokens[i]}});
         exchange->run_tasks();
         EXPECT_EQ(exchange->events.size(), i + 1 == tokens.size() ? 1u : 0u);
     }
-    engine_.sink(Event{{tokens[0]}, FinishReason::length, ""});
+    engine_.sink(Event{.tokens = {tokens[0]}, .finish_reason = FinishReason::length});
     exchange->run_tasks();
     EXPECT_NE(exchange->events[1].find("\xEF\xBF\xBD"), std::string::npos);  // an unfinished one at the end
 }
