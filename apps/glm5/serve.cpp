@@ -88,15 +88,17 @@ int run_serve(const cli::ServeOptions& options) {
     server_options.handler = service.handler();
     server_options.error_body = api::http_error;
     server_options.on_signal = [&signals](int) { signals.on_signal(); };
+    server_options.on_exchange_end = [&service](const http::ExchangeEnd& end) { service.observe_exchange(end); };
     server_options.access_log = options.access_log;
     server_options.max_connections = static_cast<size_t>(options.max_connections);
     auto server = http::Server::start(std::move(server_options));
     if (!server.ok()) return report_error(server.status());
     log_info("Starting glm5 server on http://{}:{}", options.host, (*server)->port());
 
-    auto engine = open_engine(*files, options.run, [&](int64_t loaded_bytes, int64_t total_bytes) {
-        service.set_progress(loaded_bytes, total_bytes);
-    });
+    auto engine = open_engine(
+        *files, options.run,
+        [&](int64_t loaded_bytes, int64_t total_bytes) { service.set_progress(loaded_bytes, total_bytes); },
+        [&](const StepStats& step) { service.observe_step(step); });
     if (!engine.ok()) return report_error(engine.status());
     Engine& running = **engine;
     signals.arm(server->get(), &service);
@@ -105,7 +107,8 @@ int run_serve(const cli::ServeOptions& options) {
          std::move(files->chat_format),
          running.info(),
          {[&](Request request, EventSink sink) { return running.submit(std::move(request), std::move(sink)); },
-          [&](RequestId id) { running.cancel(id); }}});
+          [&](RequestId id) { running.cancel(id); },
+          [&] { return running.stats(); }}});
     log_info("Application startup complete.");
     print_example(options.host, (*server)->port());
 

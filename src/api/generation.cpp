@@ -17,17 +17,20 @@ ApiError submit_error(const Status& status) {
 }
 
 void Generation::start(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer,
-                       GenerationPlan plan) {
+                       EngineMetrics& metrics, GenerationPlan plan) {
     if (exchange->cancelled()) return;
-    std::make_shared<Generation>(std::move(exchange), std::move(engine), tokenizer, std::move(plan))->submit();
+    std::make_shared<Generation>(std::move(exchange), std::move(engine), tokenizer, metrics, std::move(plan))
+        ->submit();
 }
 
 Generation::Generation(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer,
-                       GenerationPlan plan)
+                       EngineMetrics& metrics, GenerationPlan plan)
     : exchange_(std::move(exchange)),
       engine_(std::move(engine)),
       plan_(std::move(plan)),
-      text_(tokenizer, plan_.fields, plan_.prompt_end) {
+      text_(tokenizer, plan_.fields, plan_.prompt_end),
+      engine_metrics_(metrics),
+      metrics_(metrics, plan_.request, plan_.arrival) {
     usage_.prompt_tokens = static_cast<int64_t>(plan_.request.prompt.size());
 }
 
@@ -39,6 +42,7 @@ void Generation::submit() {
     const auto id = engine_.submit(std::move(plan_.request), std::move(sink));
     if (!id.ok()) {
         log_debug("request {}: {}", plan_.head.id, id.status().message());
+        if (id.status().code() == StatusCode::resource_exhausted) engine_metrics_.queue_rejected.add();
         exchange_->respond(error_response(submit_error(id.status())));
         done_ = true;
         return;
@@ -48,6 +52,7 @@ void Generation::submit() {
         const auto self = weak.lock();
         if (!self || self->done_) return;
         self->done_ = true;
+        self->metrics_.end_all(FinishReason::cancelled);
         self->engine_.cancel(self->id_);
     });
     if (plan_.fields.stream) exchange_->start_stream();
@@ -55,6 +60,7 @@ void Generation::submit() {
 
 void Generation::on_event(const Event& event) {
     if (done_) return;
+    metrics_.on_event(event);
     if (event.finish_reason == FinishReason::error) {
         log_error("request {}: {}", plan_.head.id, event.error);
         return fail({500, "The engine failed while it ran this request.", {}});
@@ -65,7 +71,8 @@ void Generation::on_event(const Event& event) {
     send_delta(std::move(delta), !event.tokens.empty());
     if (!finish_) return;
     done_ = true;
-    if (event.finish_reason == FinishReason::none) engine_.cancel(id_);  // a stop string
+    metrics_.end_all(FinishReason::stop);  // what the engine has not ended: a stop string
+    if (event.finish_reason == FinishReason::none) engine_.cancel(id_);
     send_finish();
 }
 

@@ -8,6 +8,7 @@
 
 #include "api/error.h"
 #include "api/generation_fields.h"
+#include "api/metrics_request.h"
 #include "api/text_stream.h"
 #include "api/wire.h"
 #include "glm5/engine.h"
@@ -16,16 +17,18 @@
 
 namespace glm5::api {
 
-// The engine as this folder sees it. Both may be called from any thread.
+// The engine as this folder sees it. Each may be called from any thread.
 struct EngineHandle {
     std::function<Result<RequestId>(Request request, EventSink sink)> submit;
     std::function<void(RequestId id)> cancel;
+    std::function<EngineStats()> stats;
 };
 
 struct GenerationPlan {
     AnswerHead head;
     GenerationFields fields;
     Request request;
+    TimePoint arrival;                          // when the HTTP request had been read
     int32_t first_eos_token_id = -1;            // ends the text without a stop_reason
     std::optional<chat::PromptEnd> prompt_end;  // of a chat: where the split of reasoning begins
     bool include_reasoning = true;
@@ -33,12 +36,13 @@ struct GenerationPlan {
 
 class Generation : public std::enable_shared_from_this<Generation> {
 public:
-    // Submits the request and answers `exchange` as its events arrive. Call on the io thread. `tokenizer` and what the
-    // handle refers to outlive the generation.
+    // Submits the request and answers `exchange` as its events arrive. Call on the io thread. `tokenizer`, `metrics` and
+    // what the handle refers to outlive the generation.
     static void start(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer,
-                      GenerationPlan plan);
+                      EngineMetrics& metrics, GenerationPlan plan);
 
-    Generation(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer, GenerationPlan plan);
+    Generation(http::ExchangePtr exchange, EngineHandle engine, const text::Tokenizer& tokenizer,
+               EngineMetrics& metrics, GenerationPlan plan);
 
 private:
     void submit();
@@ -54,6 +58,8 @@ private:
     const EngineHandle engine_;
     GenerationPlan plan_;
     TextStream text_;
+    EngineMetrics& engine_metrics_;
+    RequestMetrics metrics_;
     RequestId id_ = 0;
     Usage usage_;
     Delta answer_;          // collected, when the answer is not streamed

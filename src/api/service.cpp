@@ -45,10 +45,21 @@ Service::Service(ServiceOptions options)
     : options_(std::move(options)), start_time_s_(now_s()), router_(http_error), pool_(options_.num_prepare_threads) {
     GLM5_CHECK(!options_.model_names.empty());
     add_routes();
+    http_metrics_ = std::make_unique<HttpMetrics>(registry_, router_.routes());
+    add_process_metrics(registry_);
+    add_build_info(registry_);
 }
 
 http::Handler Service::handler() {
     return [this](const http::ExchangePtr& exchange) { router_.dispatch(exchange); };
+}
+
+void Service::observe_exchange(const http::ExchangeEnd& end) {
+    http_metrics_->observe(router_.route_of(end.request.path), end);
+}
+
+void Service::observe_step(const StepStats& step) {
+    engine_metrics_->observe_step(step);
 }
 
 void Service::add_routes() {
@@ -60,6 +71,9 @@ void Service::add_routes() {
     router_.add("GET", "/v1/models/*", [this](const auto& exchange) { show_model(exchange); });
     for (const char* path : {"/health", "/ping"})
         router_.add("GET", path, [this](const auto& exchange) { health(exchange); });
+    router_.add("GET", "/metrics", [this](const auto& exchange) {
+        exchange->respond({200, std::string(metrics::kContentType), registry_.render(), {}});
+    });
     router_.add("GET", "/version", [](const auto& exchange) {
         respond_json(exchange, json::Value::object({{"version", GLM5_VERSION}}));
     });
@@ -72,6 +86,7 @@ void Service::set_progress(int64_t loaded_bytes, int64_t total_bytes) {
 
 void Service::set_model(ServedModel model) {
     model_ = std::make_unique<const ServedModel>(std::move(model));
+    engine_metrics_ = std::make_unique<EngineMetrics>(registry_, options_.model_names[0], model_->info, model_->engine.stats);
     State loading = State::loading;
     state_.compare_exchange_strong(loading, State::ready);
 }
@@ -130,6 +145,7 @@ std::optional<ApiError> Service::check_model_name(const std::string& name) const
 }
 
 void Service::generate(const http::ExchangePtr& exchange, Plan (Service::*prepare)(const json::Value&, Identity&)) {
+    const TimePoint arrival = std::chrono::steady_clock::now();
     Identity identity{random_id(), now_s()};
     const auto header = exchange->request().headers.find("X-Request-Id");
     if (header && http::is_header_token(*header, kMaxRequestIdLength)) identity.id = std::string(*header);
@@ -145,7 +161,7 @@ void Service::generate(const http::ExchangePtr& exchange, Plan (Service::*prepar
         return refuse(exchange, identity.id, {415, "The body must not have a Content-Encoding.", {}});
     if (const auto error = not_ready()) return refuse(exchange, identity.id, *error);
 
-    pool_.run([this, exchange, prepare, refuse, identity]() mutable {
+    pool_.run([this, exchange, prepare, refuse, identity, arrival]() mutable {
         if (exchange->cancelled()) return;
         const auto body = json::parse(exchange->request().body);
         Plan plan =
@@ -154,8 +170,9 @@ void Service::generate(const http::ExchangePtr& exchange, Plan (Service::*prepar
                 : Plan(ApiError{400, fmt::format("The body is not valid JSON: {}.", body.status().message()), {}});
         if (const auto* error = std::get_if<ApiError>(&plan)) return refuse(exchange, identity.id, *error);
         exchange->add_header("X-Request-Id", identity.id);
+        std::get<GenerationPlan>(plan).arrival = arrival;
         exchange->post([this, exchange, plan = std::move(std::get<GenerationPlan>(plan))]() mutable {
-            Generation::start(exchange, model_->engine, model_->tokenizer, std::move(plan));
+            Generation::start(exchange, model_->engine, model_->tokenizer, *engine_metrics_, std::move(plan));
         });
     });
 }

@@ -17,6 +17,7 @@
 #include "api/chat_request.h"
 #include "api/completion_request.h"
 #include "api/generation.h"
+#include "api/metrics_http.h"
 #include "api/prepare_pool.h"
 #include "chat/chat_format.h"
 #include "glm5/types.h"
@@ -50,6 +51,9 @@ public:
     explicit Service(ServiceOptions options);
 
     http::Handler handler();
+    // For http::ServerOptions::on_exchange_end and EngineOptions::on_step.
+    void observe_exchange(const http::ExchangeEnd& end);
+    void observe_step(const StepStats& step);
 
     // Any thread.
     void set_progress(int64_t loaded_bytes, int64_t total_bytes);
@@ -88,6 +92,9 @@ private:
     std::atomic<State> state_ = State::loading;
     std::atomic<int64_t> loaded_bytes_ = 0, total_bytes_ = 0;
     std::unique_ptr<const ServedModel> model_;  // set before state_ is ready
+    metrics::Registry registry_;
+    std::unique_ptr<HttpMetrics> http_metrics_;
+    std::unique_ptr<EngineMetrics> engine_metrics_;  // with model_
     std::mutex warned_mutex_;
     std::set<std::string> warned_fields_;
     PreparePool pool_;  // the last: its threads use what is above

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kMaxDiscardedBytes = size_t{8} << 20;
 constexpr std::chrono::milliseconds kLingerTimeout{2000};
+constexpr int kClientGone = 499;
 
 std::string peer_text(const boost::asio::ip::tcp::socket& socket) {
     boost::system::error_code error;
@@ -54,11 +55,9 @@ void Connection::close() {
     server_->num_connections.fetch_sub(1);
     server_->connections.erase(shared_from_this());  // the caller holds a reference
     if (auto exchange = std::exchange(exchange_, nullptr)) {
-        if (!exchange->ended()) {
-            if (server_->options.access_log)
-                log_info("{} - \"{} {} HTTP/1.1\" 499", peer_, exchange->request().method, exchange->request().target);
-            exchange->cancel();
-        }
+        const bool ended = exchange->ended();
+        report_end(*exchange, kClientGone);
+        if (!ended) exchange->cancel();
     }
     if (server_->on_connection_closed) server_->on_connection_closed();
 }
@@ -125,6 +124,7 @@ void Connection::begin_exchange() {
     request.peer = peer_;
     reader_ = RequestReader(server_->options.reader);
     exchange_ = std::make_shared<ConnectionExchange>(shared_from_this(), std::move(request));
+    exchange_begin_ = std::chrono::steady_clock::now();
     const std::shared_ptr<ConnectionExchange> exchange = exchange_;
     server_->options.handler(exchange);
     if (received_.size() < server_->options.reader.max_header_bytes) read();  // watches for the client's going away
@@ -149,7 +149,7 @@ void Connection::pump() {
     if (exchange_ && exchange_->overflowed()) {
         log_warning("{} - dropped: the client reads too slowly, more than {} bytes of its stream are waiting", peer_,
                     server_->options.max_queued_bytes);
-        return close();
+        return drop_slow_reader();
     }
     if (writing_) return;
     if (!exchange_) {
@@ -176,7 +176,7 @@ void Connection::send(std::string bytes) {
 
 void Connection::write_some() {
     writing_ = true;
-    arm(write_timer_, server_->options.write_timeout, &Connection::close);
+    arm(write_timer_, server_->options.write_timeout, &Connection::drop_slow_reader);
     socket_.async_write_some(boost::asio::buffer(sending_) + sent_bytes_,
                              [self = shared_from_this()](const boost::system::error_code& error, size_t count) {
                                  self->on_sent(error, count);
@@ -197,14 +197,26 @@ void Connection::on_sent(const boost::system::error_code& error, size_t count) {
 
 void Connection::end_exchange() {
     const auto exchange = std::exchange(exchange_, nullptr);
-    if (server_->options.access_log)
-        log_info("{} - \"{} {} HTTP/1.1\" {}", peer_, exchange->request().method, exchange->request().target,
-                 exchange->status());
+    report_end(*exchange, exchange->status());
     if (!exchange->keep_alive() || close_after_write_ || server_->draining) return linger();
     state_ = State::reading;
     arm(read_timer_, received_.empty() ? server_->options.idle_timeout : server_->options.header_timeout,
         &Connection::on_request_timeout);
     parse();
+}
+
+void Connection::report_end(const ConnectionExchange& exchange, int status) const {
+    const Request& request = exchange.request();
+    if (server_->options.access_log)
+        log_info("{} - \"{} {} HTTP/1.1\" {}", peer_, request.method, request.target, status);
+    if (server_->options.on_exchange_end)
+        server_->options.on_exchange_end(
+            {request, status, std::chrono::steady_clock::now() - exchange_begin_, slow_reader_});
+}
+
+void Connection::drop_slow_reader() {
+    slow_reader_ = true;
+    close();
 }
 
 // Closing a socket with unread bytes makes the kernel send a reset, which can destroy the answer on its way. So the

@@ -55,6 +55,9 @@ private:
     void write_some();
     void on_sent(const boost::system::error_code& error, size_t count);
     void end_exchange();
+    // Logs and reports the end of an exchange; with 499 in place of its status when the client is gone.
+    void report_end(const ConnectionExchange& exchange, int status) const;
+    void drop_slow_reader();
     void linger();
     void arm(boost::asio::steady_timer& timer, std::chrono::milliseconds limit, void (Connection::*on_expiry)());
     static void disarm(boost::asio::steady_timer& timer);
@@ -73,6 +76,8 @@ private:
     size_t discarded_bytes_ = 0;  // while lingering
 
     std::shared_ptr<ConnectionExchange> exchange_;
+    std::chrono::steady_clock::time_point exchange_begin_;
+    bool slow_reader_ = false;
     std::string sending_;
     size_t sent_bytes_ = 0;  // of sending_
     std::string next_;       // what send() was given meanwhile

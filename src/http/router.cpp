@@ -13,14 +13,27 @@ void Router::add(std::string method, std::string path, Handler handler) {
     routes_.push_back({std::move(method), std::move(path), prefix, std::move(handler)});
 }
 
+bool Router::Route::matches(std::string_view other) const {
+    return prefix ? other.size() > path.size() && other.starts_with(path) : other == path;
+}
+
+std::vector<std::pair<std::string, std::string>> Router::routes() const {
+    std::vector<std::pair<std::string, std::string>> routes;
+    for (const Route& route : routes_) routes.emplace_back(route.method, route.pattern());
+    return routes;
+}
+
+std::string Router::route_of(std::string_view path) const {
+    for (const Route& route : routes_)
+        if (route.matches(path)) return route.pattern();
+    return {};
+}
+
 void Router::dispatch(const ExchangePtr& exchange) const {
     const Request& request = exchange->request();
     std::set<std::string> allowed;
     for (const Route& route : routes_) {
-        const bool matches = route.prefix
-                                 ? request.path.size() > route.path.size() && request.path.starts_with(route.path)
-                                 : request.path == route.path;
-        if (!matches) continue;
+        if (!route.matches(request.path)) continue;
         if (request.method == route.method || (request.method == "HEAD" && route.method == "GET")) {
             route.handler(exchange);
             return;

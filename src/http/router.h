@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "http/exchange.h"
@@ -19,6 +21,11 @@ public:
     // `path` is matched whole; one that ends in "/*" matches every longer path below it. GET answers HEAD too.
     void add(std::string method, std::string path, Handler handler);
 
+    // Method and path of every route, as they were added.
+    std::vector<std::pair<std::string, std::string>> routes() const;
+    // The path of the first route that takes `path`, as it was added; empty when there is none.
+    std::string route_of(std::string_view path) const;
+
     // Calls the handler of the request's route, or answers 404, or 405 with Allow.
     void dispatch(const ExchangePtr& exchange) const;
 
@@ -28,6 +35,9 @@ private:
         std::string path;  // without the "*"
         bool prefix = false;
         Handler handler;
+
+        bool matches(std::string_view other) const;
+        std::string pattern() const { return prefix ? path + "*" : path; }
     };
     ErrorBody error_body_;
     std::vector<Route> routes_;

@@ -14,6 +14,14 @@
 
 namespace glm5::http {
 
+// What became of a request. `status` is 499 when the client went away before the end of the answer, or was dropped.
+struct ExchangeEnd {
+    const Request& request;
+    int status = 0;
+    std::chrono::nanoseconds duration{};  // from the end of the request to the last byte handed to the kernel
+    bool slow_reader = false;             // dropped, because it did not take its answer
+};
+
 struct ServerOptions {
     std::string host = "127.0.0.1";
     uint16_t port = 0;  // 0 = any free one
@@ -21,6 +29,8 @@ struct ServerOptions {
     ErrorBody error_body;
     // Called on the io thread for SIGINT and SIGTERM. Empty: the server leaves signals alone.
     std::function<void(int signal)> on_signal;
+    // Called on the io thread after each request that reached the handler. May be empty.
+    std::function<void(const ExchangeEnd&)> on_exchange_end;
     bool access_log = true;
 
     ReaderLimits reader;

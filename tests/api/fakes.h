@@ -56,6 +56,7 @@ struct FakeEngine {
     EventSink sink;
     std::vector<RequestId> cancelled;
     int submitted = 0;
+    EngineStats stats;
 
     EngineHandle handle() {
         return {[this](Request submitted_request, EventSink events) -> Result<RequestId> {
@@ -64,7 +65,8 @@ struct FakeEngine {
                     sink = std::move(events);
                     return static_cast<RequestId>(++submitted);
                 },
-                [this](RequestId id) { cancelled.push_back(id); }};
+                [this](RequestId id) { cancelled.push_back(id); },
+                [this] { return stats; }};
     }
 };
 
