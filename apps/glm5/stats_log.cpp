@@ -19,14 +19,15 @@ void StatsLog::write() {
     const double hit_rate = queries > 0 ? 100.0 * static_cast<double>(now.prefix_hit_tokens - last_.prefix_hit_tokens) /
                                               static_cast<double>(queries)
                                         : 0;
+    const std::string deferred = now.deferred > 0 ? fmt::format(", Deferred: {} reqs", now.deferred) : "";
     const std::string preemptions = now.preemptions > 0 ? fmt::format(", Preemptions: {}", now.preemptions) : "";
     const auto line = fmt::format(
         "Engine 000: Avg prompt throughput: {:.1f} tokens/s, Avg generation throughput: {:.1f} tokens/s, Running: {} "
         "reqs, "
-        "Waiting: {} reqs{}, GPU KV cache usage: {:.1f}%, Prefix cache hit rate: {:.1f}%",
+        "Waiting: {} reqs{}{}, GPU KV cache usage: {:.1f}%, Prefix cache hit rate: {:.1f}%",
         static_cast<double>(now.prompt_tokens - last_.prompt_tokens) / seconds,
         static_cast<double>(now.generated_tokens - last_.generated_tokens) / seconds, now.running, now.waiting,
-        preemptions, usage, hit_rate);
+        deferred, preemptions, usage, hit_rate);
     const bool idle = now.running == 0 && now.waiting == 0 && now.generated_tokens == last_.generated_tokens &&
                       now.prompt_tokens == last_.prompt_tokens;
     if (idle)
