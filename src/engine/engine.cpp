@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "cache/layout.h"
+#include "engine/check_sampling.h"
 #include "engine/engine_loop.h"
 #include "engine/rank_worker.h"
 #include "load/checkpoint.h"
@@ -92,8 +93,7 @@ Result<RequestId> Engine::submit(Request request, EventSink sink) {
     for (int32_t token : request.prompt)
         if (token < 0 || token >= info.num_vocab_tokens)
             return invalid_argument("token id {} is out of vocabulary (0 to {})", token, info.num_vocab_tokens - 1);
-    if (request.sampling.max_tokens < 1)
-        return invalid_argument("max_tokens must be at least 1, found {}", request.sampling.max_tokens);
+    GLM5_RETURN_IF_ERROR(engine::check_sampling(request.sampling, info));
     if (request.num_choices < 1 || request.num_choices > schedule::kMaxChoices)
         return invalid_argument("n must be from 1 to {}, found {}", schedule::kMaxChoices, request.num_choices);
     const EngineStats now = stats();

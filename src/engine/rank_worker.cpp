@@ -26,18 +26,23 @@ Result<std::unique_ptr<RankWorker>> RankWorker::open(std::unique_ptr<ops::Backen
                                          .max_context_tokens = limits.max_model_len,
                                          .max_logit_rows = limits.max_num_seqs};
     GLM5_ASSIGN_OR_RETURN(auto decoder, model::Decoder::load(config, checkpoint, *backend, step_limits, progress));
-    return std::unique_ptr<RankWorker>(new RankWorker(std::move(backend), std::move(decoder), layout, limits));
+    return std::unique_ptr<RankWorker>(
+        new RankWorker(std::move(backend), std::move(decoder), layout, limits, config.eos_token_ids));
 }
 
 RankWorker::RankWorker(std::unique_ptr<ops::Backend> backend, std::unique_ptr<model::Decoder> decoder,
-                       const cache::Layout& layout, const RankLimits& limits)
+                       const cache::Layout& layout, const RankLimits& limits, std::vector<int32_t> eos_token_ids)
     : backend_(std::move(backend)),
       decoder_(std::move(decoder)),
       caches_(allocate_caches(*backend_, layout, limits.num_pages)),
       batch_builder_(*backend_, {.max_num_seqs = limits.max_num_seqs,
                                  .max_num_tokens = limits.max_num_batched_tokens,
                                  .max_context_tokens = limits.max_model_len}),
-      sampler_(*backend_, limits.max_num_seqs, limits.num_vocab_tokens) {}
+      sampler_(*backend_,
+               {.max_num_rows = limits.max_num_seqs,
+                .max_model_len = limits.max_model_len,
+                .num_vocab_tokens = limits.num_vocab_tokens},
+               std::move(eos_token_ids)) {}
 
 Status RankWorker::dump_activations(const std::string& directory) {
     GLM5_ASSIGN_OR_RETURN(dump_, model::ActivationDump::open(*backend_, directory));

@@ -43,7 +43,7 @@ public:
 
 private:
     RankWorker(std::unique_ptr<ops::Backend> backend, std::unique_ptr<model::Decoder> decoder,
-               const cache::Layout& layout, const RankLimits& limits);
+               const cache::Layout& layout, const RankLimits& limits, std::vector<int32_t> eos_token_ids);
 
     std::unique_ptr<ops::Backend> backend_;
     std::unique_ptr<model::ActivationDump> dump_;  // outlives the decoder, which observes through it

@@ -1,17 +1,17 @@
 // sample: one token per row of logits, exactly as docs/sampling.md defines it. Every backend chooses the same token from
-// the same logits: the random numbers and the logarithm are those of ops/sampling_math.h.
+// the same logits: its arithmetic is that of ops/sampling_math.h, whose names stand below.
 //
 // Per row, in float32, over the ids below num_vocab_tokens (those beyond are padding of the checkpoint):
 //  1. logit += edit of that id (a bias, or -inf for an id that must not be chosen);
-//  2. ids in the history: logit = logit > 0 ? logit / repetition : logit · repetition; then
-//     logit -= frequency · count + presence · (count > 0), count being how often the completion has it;
-//  3. temperature 0: the largest logit, ties to the lower id. Otherwise x = logit / temperature, and
-//  4. min_p: ids with exp(x - max x) < min_p go;
-//  5. top_k: the k largest x stay, ties to the lower id;
-//  6. top_p: ordered by (x descending, id ascending), an id stays while the mass before it is below top_p of all that
-//     steps 4 and 5 left;
-//  7. the largest x + gumbel(seed, position, id) of what stayed, ties to the lower id.
-// A NaN logit counts as -inf. A row without any finite logit gives id 0.
+//  2. ids in the history: logit = penalised(logit, …);
+//  3. logit = usable_logit(logit): NaN becomes -inf, +inf the largest float. Without any finite logit the token is 0;
+//  4. temperature 0: the largest logit, ties to the lower id. Otherwise x = (logit - largest logit) / temperature, and
+//     ids whose x is -inf go;
+//  5. min_p: ids with sampling_exp(x) < min_p go;
+//  6. top_k: the k largest x stay, ties to the lower id;
+//  7. top_p < 1: ordered by (x descending, id ascending), an id stays while within_top_p(sum of mass(x) before it,
+//     top_p, sum of mass(x) of all that steps 5 and 6 left);
+//  8. the largest x + gumbel(random_word(seed, position, id)) of what stayed, ties to the lower id.
 #pragma once
 
 #include "ops/batch.h"
@@ -31,7 +31,7 @@ struct SampleParameters {
     Tensor seed;                // [rows] i64, of the choice
     Tensor position;            // [rows] i32: index in its sequence of the token to be chosen
 
-    // The edits of row r are entries edit_start[r] … edit_start[r + 1] - 1; each id at most once.
+    // The edits of row r are entries edit_start[r] … edit_start[r + 1] - 1; each id at most once, below num_vocab_tokens.
     Tensor edit_start;   // [rows + 1] i32
     Tensor edit_ids;     // [num_edits] i32
     Tensor edit_values;  // [num_edits] f32
@@ -44,7 +44,7 @@ struct SampleParameters {
 
 struct SampleArgs {
     Tensor tokens;  // out [rows] i32
-    Tensor logits;  // [rows, vocab_size] f32; overwritten
+    Tensor logits;  // [at least rows, vocab_size] f32; overwritten
     SampleParameters parameters;
     int num_vocab_tokens = 0;
 };

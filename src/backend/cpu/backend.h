@@ -1,5 +1,6 @@
 // CpuBackend: ops::Backend over kernels, GemmRunner and ThreadPool. The methods stand by subject: backend.cpp (memory
-// and weights), elementwise.cpp, projections.cpp, cache_entry.cpp, index_select.cpp, sparse_mla.cpp, mlp.cpp, head.cpp.
+// and weights), elementwise.cpp, projections.cpp, cache_entry.cpp, index_select.cpp, sparse_mla.cpp, mlp.cpp, head.cpp,
+// sample.cpp.
 //
 // Working memory is sized by StepLimits, the larger parts at their first use; no later step within the limits
 // allocates.
@@ -13,6 +14,7 @@
 #include "backend/cpu/buffer.h"
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/sample_row.h"
 #include "backend/cpu/thread_pool.h"
 #include "ops/backend.h"
 
@@ -139,6 +141,7 @@ private:
     Buffer router_logits_;  // route
     Buffer scores_;         // index_select
     std::vector<IndexTile> tiles_;
+    std::vector<RowSampler> row_samplers_;  // of each thread
     std::vector<Buffer> thread_memory_;  // of each thread, within one kernel call
 };
 
