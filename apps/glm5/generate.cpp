@@ -1,11 +1,7 @@
-// glm5 generate: one prompt, its text on standard output as it comes.
-#include <algorithm>
-#include <chrono>
-#include <condition_variable>
+// glm5 generate: the completions of one prompt on standard output; a single one as it comes.
 #include <cstdio>
-#include <mutex>
 
-#include "base/log.h"
+#include "completion.h"
 #include "open_model.h"
 #include "subcommands.h"
 #include "text/detokenizer.h"
@@ -13,30 +9,8 @@
 namespace glm5 {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-// Events between the engine's thread and this one.
-class EventQueue {
-public:
-    void push(Event event) {
-        {
-            const std::lock_guard lock(mutex_);
-            events_.push_back(std::move(event));
-        }
-        changed_.notify_one();
-    }
-
-    std::vector<Event> take() {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return !events_.empty(); });
-        return std::exchange(events_, {});
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::vector<Event> events_;
-};
+constexpr std::chrono::milliseconds kWait{1000};
+constexpr SamplingDefaults kGreedy{.temperature = 0, .top_p = 1};
 
 Result<std::string> prompt_text(const cli::GenerateOptions& options, const ModelFiles& files) {
     if (!options.chat) return options.prompt;
@@ -55,56 +29,41 @@ void print(const std::string& text) {
     std::fflush(stdout);
 }
 
-void print_stats(int64_t prompt_tokens, int64_t tokens, Clock::duration first, Clock::duration total) {
-    const double first_s = std::chrono::duration<double>(first).count(),
-                 total_s = std::chrono::duration<double>(total).count();
-    fmt::print(stderr, "{} prompt tokens in {:.3f} s ({:.1f} per second); {} tokens in {:.3f} s ({:.1f} per second)\n",
-               prompt_tokens, first_s, static_cast<double>(prompt_tokens) / std::max(first_s, 1e-9), tokens,
-               total_s - first_s,
-               static_cast<double>(std::max<int64_t>(tokens - 1, 0)) / std::max(total_s - first_s, 1e-9));
-}
-
-// Prints the completion. The last token of a stop is an end token, which is no text.
-Status stream_completion(Engine& engine, const text::Tokenizer& tokenizer, Request request, bool stats) {
-    EventQueue queue;
-    const auto prompt_tokens = static_cast<int64_t>(request.prompt.size());
-    const auto start = Clock::now();
-    Clock::duration first{};
-    int64_t tokens = 0;
-    const auto id = engine.submit(std::move(request), [&queue](Event event) { queue.push(std::move(event)); });
-    if (!id.ok()) return id.status();
-    text::Detokenizer detokenizer(tokenizer, true);
-    for (;;) {
-        for (const Event& event : queue.take()) {
+// Prints the text of a single choice as it comes, and several one after the other at the end, each under a line with
+// its number.
+Status print_completion(Engine& engine, const text::Tokenizer& tokenizer, Request request, bool stats) {
+    const int num_choices = request.num_choices;
+    CompletionStats counts(request.prompt.size());
+    GLM5_ASSIGN_OR_RETURN(Completion completion, Completion::start(engine, std::move(request)));
+    std::vector<text::Detokenizer> detokenizers(static_cast<size_t>(num_choices), text::Detokenizer(tokenizer, true));
+    std::vector<std::string> texts(static_cast<size_t>(num_choices));
+    while (!completion.ended()) {
+        for (const Event& event : completion.wait(kWait)) {
             if (event.finish_reason == FinishReason::error) return io_error("{}", event.error);
-            if (tokens == 0 && !event.tokens.empty()) first = Clock::now() - start;
-            tokens += static_cast<int64_t>(event.tokens.size());
-            const bool ends_in_stop = event.finish_reason == FinishReason::stop && !event.tokens.empty();
-            std::string text;
-            for (size_t i = 0; i + (ends_in_stop ? 1 : 0) < event.tokens.size(); ++i)
-                detokenizer.push(text, event.tokens[i]);
-            print(text);
-            if (event.finish_reason == FinishReason::none) continue;
-            print(detokenizer.finish() + "\n");
-            if (stats) print_stats(prompt_tokens, tokens, first, Clock::now() - start);
-            return {};
+            counts.add(event);
+            const auto choice = static_cast<size_t>(event.choice);
+            for (const int32_t token : text_tokens(event)) detokenizers[choice].push(texts[choice], token);
+            if (event.finish_reason != FinishReason::none) detokenizers[choice].finish(texts[choice]);
+            if (num_choices == 1) print(std::exchange(texts[0], {}));
         }
     }
+    if (num_choices == 1) print("\n");
+    for (int i = 0; num_choices > 1 && i < num_choices; ++i)
+        print(fmt::format("--- choice {}\n{}\n", i, texts[static_cast<size_t>(i)]));
+    if (stats) fmt::print(stderr, "{}\n", counts.text());
+    return {};
 }
 
 Status generate(const cli::GenerateOptions& options) {
     GLM5_ASSIGN_OR_RETURN(const ModelFiles files, open_model_files(options.model));
     GLM5_ASSIGN_OR_RETURN(const std::string text, prompt_text(options, files));
-    Request request;
-    request.prompt = files.tokenizer.encode(text);
-    if (request.prompt.empty()) return invalid_argument("the prompt has no tokens");
+    std::vector<int32_t> prompt = files.tokenizer.encode(text);
     GLM5_ASSIGN_OR_RETURN(const auto engine, open_engine(files, options.run, nullptr));
-    const int room = engine->info().max_model_len - static_cast<int>(std::min<size_t>(request.prompt.size(), 1 << 30));
-    if (room < 1 || options.max_tokens > room)
-        return invalid_argument("the prompt has {} tokens and --max-tokens is {}; the context holds {}",
-                                request.prompt.size(), options.max_tokens, engine->info().max_model_len);
-    request.sampling.max_tokens = options.max_tokens > 0 ? options.max_tokens : room;
-    return stream_completion(*engine, files.tokenizer, std::move(request), options.stats);
+    GLM5_ASSIGN_OR_RETURN(Request request, make_request(std::move(prompt), options.sampling, kGreedy,
+                                                        options.max_tokens, engine->info().max_model_len));
+    request.num_choices = options.num_choices;
+    request.sampling.ignore_eos = options.ignore_eos;
+    return print_completion(*engine, files.tokenizer, std::move(request), options.stats);
 }
 
 }  // namespace

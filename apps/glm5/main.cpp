@@ -1,6 +1,7 @@
 // main: arguments → a subcommand.
+#include <unistd.h>
+
 #include <cstdio>
-#include <cstdlib>
 
 #include "base/log.h"
 #include "subcommands.h"
@@ -8,9 +9,14 @@
 namespace glm5 {
 namespace {
 
-std::optional<std::string> environment(const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    return value ? std::optional<std::string>(value) : std::nullopt;
+cli::Environment environment_variables() {
+    cli::Environment variables;
+    for (char** entry = environ; *entry; ++entry) {
+        const std::string_view text(*entry);
+        const size_t equals = text.find('=');
+        if (equals != std::string_view::npos) variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return variables;
 }
 
 void set_up_log(const cli::LogOptions& options) {
@@ -27,7 +33,7 @@ int run(const Result<Options>& options, const cli::CommandLine& line, int (*comm
 }
 
 int run_main(const std::vector<std::string>& arguments) {
-    const auto line = cli::parse(arguments, environment);
+    const auto line = cli::parse(arguments, environment_variables());
     if (!line.ok()) return report_error(line.status());
     if (!line->text.empty()) {
         std::fputs(line->text.c_str(), stdout);
@@ -35,6 +41,7 @@ int run_main(const std::vector<std::string>& arguments) {
     }
     switch (line->command) {
         case cli::kServe: return run(cli::serve_options(*line), *line, run_serve);
+        case cli::kChat: return run(cli::chat_options(*line), *line, run_chat);
         case cli::kGenerate: return run(cli::generate_options(*line), *line, run_generate);
         case cli::kInspect: return run(cli::inspect_options(*line), *line, run_inspect);
     }

@@ -84,6 +84,8 @@ Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::
     engine_options.max_model_len = options.max_model_len;
     engine_options.max_num_batched_tokens = options.max_num_batched_tokens;
     engine_options.max_num_seqs = options.max_num_seqs;
+    engine_options.max_queued_requests = options.max_queue_size;
+    engine_options.enable_prefix_caching = options.enable_prefix_caching;
     engine_options.kv_cache_bytes = options.kv_cache_memory_bytes;
     engine_options.dump_activations_directory = options.dump_activations;
     engine_options.on_load_progress = [&](int64_t loaded_bytes, int64_t total_bytes) {

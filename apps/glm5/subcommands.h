@@ -8,6 +8,7 @@
 namespace glm5 {
 
 int run_serve(const cli::ServeOptions& options);
+int run_chat(const cli::ChatOptions& options);
 int run_generate(const cli::GenerateOptions& options);
 int run_inspect(const cli::InspectOptions& options);
 

@@ -21,9 +21,10 @@ class Backend;
 struct EngineOptions {
     std::string model_directory;
     int num_vocab_tokens = 0;           // tokens in tokenizer.json; ids beyond are padding and never sampled
-    int max_model_len = 0;              // 0 = the config's limit
+    int max_model_len = 0;              // 0 = the config's limit, or what the cache holds when that is less
     int max_num_batched_tokens = 2048;  // tokens in a step
     int max_num_seqs = 128;             // sequences in a step
+    int max_queued_requests = 4096;     // that wait or run; submit refuses more
     int64_t kv_cache_bytes = int64_t{2} << 30;
     bool enable_prefix_caching = true;
     std::string dump_activations_directory;  // empty = none; one file per layer tensor and step

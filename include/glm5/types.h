@@ -56,11 +56,18 @@ struct Event {
     TimePoint queued, scheduled, time;
 };
 
+// Of a model, for requests that do not say.
+struct SamplingDefaults {
+    float temperature = 1;
+    float top_p = 1;
+};
+
 struct ModelInfo {
     std::string directory;
     int max_model_len = 0;     // tokens of prompt and completion together
     int num_vocab_tokens = 0;  // ids that can be sampled
     std::vector<int32_t> eos_token_ids;
+    SamplingDefaults sampling_defaults;
     std::string kv_cache_dtype;
     bool prefix_caching = true;
 };

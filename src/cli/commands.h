@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,12 +27,22 @@ struct RunOptions {
     int max_model_len = 0;
     int max_num_batched_tokens = 0;
     int max_num_seqs = 128;
+    int max_queue_size = 4096;
     int64_t kv_cache_memory_bytes = 0;
+    bool enable_prefix_caching = true;
     std::string device;  // auto, cpu
     int threads = 0;
     std::string dtype;           // auto, bfloat16, float32
     std::string kv_cache_dtype;  // auto, float32, bfloat16, fp8_ds_mla
     std::string dump_activations;
+};
+
+// How tokens are chosen; absent: the command's default.
+struct SamplingOptions {
+    std::optional<double> temperature, top_p;
+    int top_k = 0;
+    double min_p = 0;
+    uint64_t seed = 0;
 };
 
 struct ServeOptions {
@@ -41,17 +52,36 @@ struct ServeOptions {
     std::vector<std::string> served_model_names;  // empty: the model's name
     json::Object default_chat_template_kwargs;
     std::string reasoning_field;  // both, reasoning, reasoning_content
+    // The sampling of requests that do not say: these, else generation_config.json when it is used, else neutral.
+    std::optional<double> default_temperature, default_top_p;
+    bool use_generation_config = true;
+    std::vector<std::string> api_keys;  // empty: every request is let in
     std::string host;
     uint16_t port = 0;
     int shutdown_timeout_s = 0;
     int max_connections = 0;
     bool access_log = true;
+    bool log_stats = true;
+};
+
+struct ChatOptions {
+    LogOptions log;
+    ModelOptions model;
+    RunOptions run;
+    SamplingOptions sampling;
+    std::string system;  // empty: none
+    bool thinking = false;
+    bool stats = false;
+    int max_tokens = 0;
 };
 
 struct GenerateOptions {
     LogOptions log;
     ModelOptions model;
     RunOptions run;
+    SamplingOptions sampling;
+    int num_choices = 1;
+    bool ignore_eos = false;
     std::string prompt;
     bool chat = false;
     bool thinking = false;
@@ -65,8 +95,10 @@ struct InspectOptions {
     bool tensors = false;
 };
 
-// Each requires a line of its command. Errors: too few or too many arguments.
+// Each requires a line of its command. Errors: too few or too many arguments, values that do not go together, a file of
+// keys that cannot be read.
 Result<ServeOptions> serve_options(const CommandLine& line);
+Result<ChatOptions> chat_options(const CommandLine& line);
 Result<GenerateOptions> generate_options(const CommandLine& line);
 Result<InspectOptions> inspect_options(const CommandLine& line);
 

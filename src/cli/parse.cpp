@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <list>
 
+#include "cli/collect.h"
+
 namespace glm5::cli {
 namespace {
 
@@ -16,38 +18,23 @@ const CommandInfo* find_command(std::string_view name) {
     return nullptr;
 }
 
-// --foo_bar=x_y → --foo-bar=x_y, and -tp → --tensor-parallel-size.
+// --foo_bar.a_b=x_y → --foo-bar.a_b=x_y, and -tp → --tensor-parallel-size.
 std::string normalised(const std::string& argument) {
-    const size_t end = std::min(argument.find('='), argument.size());
+    const size_t end = std::min(argument.find_first_of("=."), argument.size());
     std::string name = argument.substr(0, end);
     if (name.starts_with("--")) std::replace(name.begin(), name.end(), '_', '-');
     for (const Option& option : option_table())
         if (!option.alias.empty() && option.alias == name) name = option.name;
-    if (name == "-cc") name = "--compilation-config";
-    if (name == "-O") name = "--optimization-level";
-    if (name == "-ep") name = "--enable-expert-parallel";
     return name + argument.substr(end);
-}
-
-// Families of vLLM options without an effect here.
-bool is_ignored_family(std::string_view argument) {
-    return argument.starts_with("--mm-") || argument.starts_with("--h11-") ||
-           (argument.starts_with("-O") && argument.size() == 3);
 }
 
 Status unknown_option(const std::string& argument, const CommandInfo& command) {
     const std::string name = argument.substr(0, argument.find('='));
-    std::vector<std::string_view> known = {"--help"};
-    for (const Option& option : option_table()) {
-        if (option.commands & command.command)
-            known.push_back(option.name);
-        else if (option.name == name)
+    for (const Option& option : option_table())
+        if (option.name == name && !(option.commands & command.command))
             return invalid_argument("{} is not an option of 'glm5 {}'", name, command.name);
-    }
-    if (const auto nearest = nearest_name(name, known))
-        return invalid_argument("unknown option {}; did you mean {}? See 'glm5 {} --help'", name, *nearest,
-                                command.name);
-    return invalid_argument("unknown option {}. See 'glm5 {} --help'", name, command.name);
+    const std::string hint = suggestion(name, command);
+    return invalid_argument("unknown option {}{} See 'glm5 {} --help'", name, hint.empty() ? "." : hint, command.name);
 }
 
 struct Bound {
@@ -69,44 +56,14 @@ void bind(CLI::App& app, Bound& bound) {
     const std::string name(bound.option->name);
     switch (bound.option->type) {
         case OptionType::flag: bound.parsed = app.add_flag(fmt::format("{},!--no-{}", name, name.substr(2))); break;
-        case OptionType::texts: bound.parsed = app.add_option(name, bound.texts)->expected(1, 64); break;
+        case OptionType::texts:
+            bound.parsed = app.add_option(name, bound.texts)
+                               ->expected(1, 64)
+                               ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+            break;
         default:  // one string: CLI11 takes a list "[…]" apart only where several values are expected
             bound.parsed = app.add_option(name, bound.text)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
-}
-
-// Applies the options that were given, then the environment, then the defaults.
-Status collect(const std::list<Bound>& options, const Environment& environment, CommandLine& line) {
-    for (const Bound& bound : options) {
-        const Option& option = *bound.option;
-        if (bound.parsed->count() > 0) {
-            if (option.treatment == Treatment::refused) return invalid_argument("{}: {}", option.name, option.help);
-            if (option.treatment == Treatment::ignored) {
-                line.warnings.push_back(fmt::format("{} has no effect here", option.name));
-                continue;
-            }
-            GLM5_RETURN_IF_ERROR(line.values.set(option, bound.raw()));
-            continue;
-        }
-        if (option.treatment != Treatment::used) continue;
-        std::string names(option.environment);
-        for (size_t at = 0; at < names.size() && !line.values.has(option.name);) {
-            const size_t end = std::min(names.find(' ', at), names.size());
-            const std::string name = names.substr(at, end - at);
-            at = end + 1;
-            if (auto value = environment(name); value && !value->empty()) {
-                std::transform(value->begin(), value->end(), value->begin(),
-                               [](unsigned char c) { return std::tolower(c); });
-                const Status status = line.values.set(option, {*value});
-                if (!status.ok()) return status.with_context(name);
-            }
-        }
-        if (!line.values.has(option.name) && !option.default_text.empty()) {
-            const Status status = line.values.set(option, {std::string(option.default_text)});
-            GLM5_CHECK(status.ok(), "{}", status.message());
-        }
-    }
-    return {};
 }
 
 // What CLI11 knew no option for: arguments, options without effect, and errors.
@@ -119,7 +76,7 @@ Status sort_remaining(const std::vector<std::string>& remaining, const CommandIn
         } else if (options_ended || !text.starts_with('-')) {
             line.arguments.push_back(text);
         } else if (is_ignored_family(text)) {
-            line.warnings.push_back(fmt::format("{} has no effect here", text));
+            line.warnings.push_back(fmt::format("{} has no effect here", text.substr(0, text.find('='))));
             const bool takes_value = text.starts_with("--") && text.find('=') == std::string::npos;
             if (takes_value && i + 1 < remaining.size() && !remaining[i + 1].starts_with('-')) ++i;
         } else {
@@ -129,10 +86,8 @@ Status sort_remaining(const std::vector<std::string>& remaining, const CommandIn
     return {};
 }
 
-Result<CommandLine> parse_command(const CommandInfo& command, std::vector<std::string> arguments,
-                                  const Environment& environment) {
-    CommandLine line;
-    line.command = command.command;
+Status run_cli11(const CommandInfo& command, std::vector<std::string> arguments, Sources& sources,
+                 std::vector<std::string>& remaining) {
     CLI::App app;
     app.set_help_flag();
     app.allow_extras();
@@ -153,8 +108,57 @@ Result<CommandLine> parse_command(const CommandInfo& command, std::vector<std::s
         std::replace(message.begin(), message.end(), '\n', ' ');
         return invalid_argument("{}. See 'glm5 {} --help'", message, command.name);
     }
-    GLM5_RETURN_IF_ERROR(sort_remaining(app.remaining(), command, line));
-    GLM5_RETURN_IF_ERROR(collect(options, environment, line));
+    for (const Bound& bound : options)
+        if (bound.parsed->count() > 0) sources.arguments.emplace(bound.option, bound.raw());
+    remaining = app.remaining();
+    return {};
+}
+
+Result<CommandLine> parse_command(const CommandInfo& command, std::vector<std::string> arguments,
+                                  const Environment& environment) {
+    CommandLine line;
+    line.command = command.command;
+    Sources sources;
+    GLM5_RETURN_IF_ERROR(take_dotted(arguments, sources.dotted));
+    for (const auto& [option, object] : sources.dotted)
+        if (!(option->commands & command.command)) return unknown_option(std::string(option->name), command);
+    std::vector<std::string> remaining;
+    GLM5_RETURN_IF_ERROR(run_cli11(command, std::move(arguments), sources, remaining));
+    GLM5_RETURN_IF_ERROR(sort_remaining(remaining, command, line));
+    for (const auto& [option, raw] : sources.arguments) {
+        if (option->name != "--config") continue;
+        sources.file_name = raw.back();
+        GLM5_ASSIGN_OR_RETURN(sources.file, read_config_file(raw.back()));
+    }
+    GLM5_RETURN_IF_ERROR(collect(command, sources, environment, line));
+    return line;
+}
+
+Status unknown_command(const std::string& name) {
+    std::vector<std::string_view> known = {"--help", "--version", "help", "completion"};
+    for (const CommandInfo& info : command_table()) known.push_back(info.name);
+    const auto nearest = nearest_name(name, known);
+    const std::string hint = nearest ? fmt::format("; did you mean {}?", *nearest) : ".";
+    return invalid_argument("unknown command '{}'{} See 'glm5 --help'", name, hint);
+}
+
+// glm5 help [COMMAND | --man], and --help.
+Result<std::string> help_command(const std::vector<std::string>& arguments) {
+    if (arguments.size() < 2) return help_text();
+    if (arguments[1] == "--man") return man_page();
+    if (const CommandInfo* command = find_command(arguments[1])) return help_text(*command, "");
+    return unknown_command(arguments[1]);
+}
+
+Result<std::string> completion_command(const std::vector<std::string>& arguments) {
+    if (arguments.size() != 2 || arguments[1] != "bash") return invalid_argument("usage: glm5 completion bash");
+    return bash_completion();
+}
+
+Result<CommandLine> printing(Result<std::string> text) {
+    if (!text.ok()) return text.status();
+    CommandLine line;
+    line.text = std::move(*text);
     return line;
 }
 
@@ -163,32 +167,20 @@ Result<CommandLine> parse_command(const CommandInfo& command, std::vector<std::s
 Result<CommandLine> parse(const std::vector<std::string>& arguments, const Environment& environment) {
     if (arguments.empty()) return invalid_argument("no command given\n\n{}", help_text());
     const std::string& first = arguments[0];
-    CommandLine line;
-    if (first == "--help" || first == "-h" || first == "help") {
-        line.text = help_text();
-        return line;
-    }
-    if (first == "--version" || first == "-V") {
-        line.text = fmt::format("glm5 {}\n", GLM5_VERSION);
-        return line;
-    }
+    if (first == "--help" || first == "-h" || first == "help") return printing(help_command(arguments));
+    if (first == "--version" || first == "-V") return printing(fmt::format("glm5 {}\n", GLM5_VERSION));
+    if (first == "completion") return printing(completion_command(arguments));
     const CommandInfo* command = find_command(first);
-    if (!command) {
-        std::vector<std::string_view> known = {"--help", "--version"};
-        for (const CommandInfo& info : command_table()) known.push_back(info.name);
-        const auto nearest = nearest_name(first, known);
-        const std::string hint = nearest ? fmt::format("; did you mean {}?", *nearest) : ".";
-        return invalid_argument("unknown command '{}'{} See 'glm5 --help'", first, hint);
-    }
+    if (!command) return unknown_command(first);
     std::vector<std::string> rest;
     bool options_ended = false;
     for (size_t i = 1; i < arguments.size(); ++i) {
-        options_ended = options_ended || arguments[i] == "--";
-        if (!options_ended && (arguments[i] == "--help" || arguments[i] == "-h")) {
-            line.text = help_text(*command);
-            return line;
-        }
-        rest.push_back(options_ended || !arguments[i].starts_with('-') ? arguments[i] : normalised(arguments[i]));
+        const std::string& argument = arguments[i];
+        options_ended = options_ended || argument == "--";
+        if (!options_ended && (argument == "--help" || argument == "-h")) return printing(help_text(*command, ""));
+        if (!options_ended && argument.starts_with("--help="))
+            return printing(help_text(*command, argument.substr(argument.find('=') + 1)));
+        rest.push_back(options_ended || !argument.starts_with('-') ? argument : normalised(argument));
     }
     return parse_command(*command, std::move(rest), environment);
 }

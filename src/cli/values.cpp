@@ -17,11 +17,19 @@ std::optional<int64_t> parse_integer(std::string_view text) {
     return value;
 }
 
+std::optional<double> parse_real(std::string_view text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+    return value;
+}
+
 std::string range_text(const Option& option) {
     constexpr int64_t least = std::numeric_limits<int64_t>::min(), most = std::numeric_limits<int64_t>::max();
     if (option.minimum != least && option.maximum != most) {
         if (option.minimum == option.maximum)
             return fmt::format("only {} is possible: {}", option.minimum, option.help);
+        if (option.above_minimum) return fmt::format("must be above {}, at most {}", option.minimum, option.maximum);
         return fmt::format("must be {} to {}", option.minimum, option.maximum);
     }
     return option.minimum != least ? fmt::format("must be at least {}", option.minimum)
@@ -79,6 +87,15 @@ Status Values::set(const Option& option, std::vector<std::string> raw) {
             if (!automatic && (*number < option.minimum || *number > option.maximum)) return wrong(range_text(option));
             break;
         }
+        case OptionType::real: {
+            const auto real = parse_real(text);
+            if (!real) return wrong("must be a number");
+            value.real = *real;
+            const auto minimum = static_cast<double>(option.minimum), maximum = static_cast<double>(option.maximum);
+            if (*real < minimum || *real > maximum || (option.above_minimum && *real == minimum))
+                return wrong(range_text(option));
+            break;
+        }
         case OptionType::choice: {
             if (std::find(option.choices.begin(), option.choices.end(), text) == option.choices.end())
                 return wrong(fmt::format("must be {}", fmt::join(option.choices, ", ")));
@@ -112,6 +129,9 @@ bool Values::flag(std::string_view name) const {
 }
 int64_t Values::number(std::string_view name) const {
     return at(name).number;
+}
+double Values::real(std::string_view name) const {
+    return at(name).real;
 }
 const std::string& Values::text(std::string_view name) const {
     return at(name).texts.back();

@@ -25,6 +25,7 @@ public:
     // Each requires an option of that type (choices are texts) that was set.
     bool flag(std::string_view name) const;
     int64_t number(std::string_view name) const;  // integer and count
+    double real(std::string_view name) const;
     const std::string& text(std::string_view name) const;
     const std::vector<std::string>& texts(std::string_view name) const;
     const json::Object& object(std::string_view name) const;
@@ -37,6 +38,7 @@ private:
     struct Value {
         std::vector<std::string> texts;
         int64_t number = 0;
+        double real = 0;
         json::Object object;
     };
     const Value& at(std::string_view name) const;

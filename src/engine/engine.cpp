@@ -13,11 +13,9 @@
 namespace glm5 {
 namespace {
 
-// Requests that wait or run at once; a client beyond it is told to come back.
-constexpr int kMaxQueuedRequests = 4096;
-
-Result<int> resolve_max_model_len(const EngineOptions& options, const config::Config& config) {
-    if (options.max_model_len == 0) return config.max_position_embeddings;
+Result<int> resolve_max_model_len(const EngineOptions& options, const config::Config& config, int64_t cache_tokens) {
+    if (options.max_model_len == 0)
+        return static_cast<int>(std::min<int64_t>(config.max_position_embeddings, std::max<int64_t>(cache_tokens, 2)));
     if (options.max_model_len < 2 || options.max_model_len > config.max_position_embeddings)
         return invalid_argument("--max-model-len {}: the model's limit is {} (max_position_embeddings)",
                                 options.max_model_len, config.max_position_embeddings);
@@ -28,6 +26,7 @@ Result<int> resolve_max_model_len(const EngineOptions& options, const config::Co
 
 struct Engine::Implementation {
     ModelInfo info;
+    int max_queued_requests = 0;
     std::unique_ptr<engine::EngineLoop> loop;
     std::atomic<RequestId> next_id{1};
 };
@@ -39,8 +38,6 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
     GLM5_ASSIGN_OR_RETURN(auto checkpoint, load::Checkpoint::open(options.model_directory));
     GLM5_RETURN_IF_ERROR(checkpoint->verify());
     const config::Config& config = checkpoint->config();
-    GLM5_ASSIGN_OR_RETURN(const int max_model_len, resolve_max_model_len(options, config));
-
     if (options.num_vocab_tokens < 1 || options.num_vocab_tokens > config.vocab_size)
         return invalid_argument("tokenizer.json has {} tokens; the model's vocab_size is {}", options.num_vocab_tokens,
                                 config.vocab_size);
@@ -48,6 +45,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
     const ops::Numerics numerics = backend->numerics();
     const auto layout = cache::Layout::compute(config, numerics.latent, numerics.index_key);
     const int64_t num_pages = options.kv_cache_bytes / layout.page_bytes();
+    GLM5_ASSIGN_OR_RETURN(const int max_model_len, resolve_max_model_len(options, config, num_pages * kPageTokens));
     if (num_pages * kPageTokens < max_model_len)
         return resource_exhausted(
             "the KV cache ({} bytes at {} bytes per token) holds {} tokens, fewer than one sequence of --max-model-len {}",
@@ -72,8 +70,11 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
                             .max_model_len = max_model_len,
                             .num_vocab_tokens = options.num_vocab_tokens,
                             .eos_token_ids = config.eos_token_ids,
+                            .sampling_defaults = {static_cast<float>(config.generation.temperature),
+                                                  static_cast<float>(config.generation.top_p)},
                             .kv_cache_dtype = std::string(latent_format_name(numerics.latent)),
                             .prefix_caching = options.enable_prefix_caching};
+    implementation->max_queued_requests = options.max_queued_requests;
     implementation->loop = std::make_unique<engine::EngineLoop>(
         std::move(worker), implementation->info,
         schedule::SchedulerLimits{.max_num_seqs = limits.max_num_seqs,
@@ -97,7 +98,7 @@ Result<RequestId> Engine::submit(Request request, EventSink sink) {
     if (request.num_choices < 1 || request.num_choices > schedule::kMaxChoices)
         return invalid_argument("n must be from 1 to {}, found {}", schedule::kMaxChoices, request.num_choices);
     const EngineStats now = stats();
-    if (now.running + now.waiting >= kMaxQueuedRequests)
+    if (now.running + now.waiting >= implementation_->max_queued_requests)
         return resource_exhausted("{} requests are queued already", now.running + now.waiting);
 
     const RequestId id = implementation_->next_id++;

@@ -1,0 +1,100 @@
+// Rows about the model and the server. Names and defaults follow `vllm serve` where it has the option.
+#include "cli/option_rows.h"
+
+namespace glm5::cli {
+namespace {
+
+constexpr std::string_view kModel = "Model", kServer = "Server";
+
+}  // namespace
+
+void add_model_and_server_options(std::vector<Option>& table) {
+    using enum OptionType;
+    const std::vector<Option> rows = {
+        {.name = "--config",
+         .type = text,
+         .help = "YAML file of options; the command line wins over it, it wins over the environment",
+         .group = kModel},
+        {.name = "--model",
+         .type = text,
+         .help = "directory, org/name of the Hugging Face cache, or nano",
+         .group = kModel},
+        {.name = "--revision",
+         .type = text,
+         .help = "branch, tag or commit of org/name",
+         .group = kModel,
+         .commands = kRun | kInspect},
+        {.name = "--download-dir",
+         .type = text,
+         .help = "root of the Hugging Face cache",
+         .group = kModel,
+         .commands = kRun | kInspect},
+        {.name = "--served-model-name",
+         .type = texts,
+         .help = "what clients call the model; the first is in the answers",
+         .group = kModel},
+        {.name = "--chat-template",
+         .type = text,
+         .help = "file with a Jinja template, instead of the model's",
+         .group = kModel,
+         .commands = kRun},
+        {.name = "--default-chat-template-kwargs",
+         .type = object,
+         .default_text = "{}",
+         .help = "template arguments of every chat request",
+         .group = kModel},
+        {.name = "--reasoning-field",
+         .type = choice,
+         .default_text = "both",
+         .help = "the answer's field for reasoning",
+         .group = kModel,
+         .choices = {"both", "reasoning", "reasoning_content"}},
+        {.name = "--generation-config",
+         .type = choice,
+         .default_text = "auto",
+         .help = "sampling of requests that do not say: as generation_config.json says, or neutral as in vllm",
+         .group = kModel,
+         .choices = {"auto", "vllm"}},
+        {.name = "--override-generation-config",
+         .type = object,
+         .default_text = "{}",
+         .help = "sampling of requests that do not say, over --generation-config: {\"temperature\": 0.6}",
+         .group = kModel},
+
+        {.name = "--host",
+         .type = text,
+         .default_text = "127.0.0.1",
+         .help = "address to listen on; 0.0.0.0 for all",
+         .group = kServer},
+        {.name = "--port",
+         .type = integer,
+         .default_text = "8000",
+         .help = "port to listen on; 0 for any free one",
+         .group = kServer,
+         .minimum = 0,
+         .maximum = 65535},
+        {.name = "--api-key",
+         .type = texts,
+         .help = "keys, one of which a request must carry",
+         .group = kServer,
+         .environment = "GLM5_API_KEY VLLM_API_KEY"},
+        {.name = "--api-key-file", .type = text, .help = "file with one key a line", .group = kServer},
+        {.name = "--shutdown-timeout",
+         .type = integer,
+         .default_text = "300",
+         .help = "seconds for open requests after SIGTERM",
+         .group = kServer,
+         .minimum = 0,
+         .maximum = 86400},
+        {.name = "--max-connections",
+         .type = integer,
+         .default_text = "4096",
+         .help = "open connections; more wait in the backlog",
+         .group = kServer,
+         .minimum = 1,
+         .maximum = 1000000},
+    };
+    table.insert(table.end(), rows.begin(), rows.end());
+}
+
+}  // namespace glm5::cli
