@@ -119,6 +119,7 @@ void EngineLoop::take_in(Submission submission) {
 void EngineLoop::step() {
     const schedule::StepPlan plan = scheduler_.plan();
     if (plan.empty()) return;
+    update_stats();  // what was admitted runs from here on, and a step may be long
     StepStats stats = describe(plan);
     const TimePoint begin = Clock::now();
     for (const auto& planned : plan.sequences)
