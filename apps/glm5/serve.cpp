@@ -33,9 +33,18 @@ void print_example(const std::string& host, uint16_t port) {
     fmt::print(
         "Try:\n  curl -s http://{}:{}/v1/chat/completions -H 'Content-Type: application/json' -d '{{\n"
         "    \"messages\": [{{\"role\": \"user\", \"content\": \"What is nginx-light?\"}}],\n"
+        "    \"temperature\": 0,\n"
         "    \"chat_template_kwargs\": {{\"enable_thinking\": false}}\n  }}'\n",
         reachable, port);
     std::fflush(stdout);
+}
+
+// The sampling of requests that do not say.
+SamplingDefaults sampling_defaults(const cli::ServeOptions& options, const SamplingDefaults& model) {
+    SamplingDefaults defaults = options.use_generation_config ? model : SamplingDefaults();
+    if (options.default_temperature) defaults.temperature = static_cast<float>(*options.default_temperature);
+    if (options.default_top_p) defaults.top_p = static_cast<float>(*options.default_top_p);
+    return defaults;
 }
 
 // First signal: drain. Second: the process ends at once. While the model loads there is nothing to drain.
@@ -78,6 +87,7 @@ int run_serve(const cli::ServeOptions& options) {
     service_options.root = files->resolved.name;
     service_options.default_chat_template_kwargs = options.default_chat_template_kwargs;
     service_options.reasoning_field = reasoning_field(options.reasoning_field);
+    service_options.api_keys = options.api_keys;
     service_options.system_fingerprint = fingerprint(options, service_options.model_names[0]);
     api::Service service(std::move(service_options));
 
@@ -102,18 +112,22 @@ int run_serve(const cli::ServeOptions& options) {
     if (!engine.ok()) return report_error(engine.status());
     Engine& running = **engine;
     signals.arm(server->get(), &service);
+    ModelInfo info = running.info();
+    info.sampling_defaults = sampling_defaults(options, info.sampling_defaults);
     service.set_model(
         {std::move(files->tokenizer),
          std::move(files->chat_format),
-         running.info(),
+         std::move(info),
          {[&](Request request, EventSink sink) { return running.submit(std::move(request), std::move(sink)); },
           [&](RequestId id) { running.cancel(id); },
+          [&](RequestId id, int choice) { running.cancel(id, choice); },
           [&] { return running.stats(); }}});
     log_info("Application startup complete.");
     print_example(options.host, (*server)->port());
 
     StatsLog stats(running);
-    while (!(*server)->wait_for(StatsLog::kInterval)) stats.write();
+    while (!(*server)->wait_for(StatsLog::kInterval))
+        if (options.log_stats) stats.write();
     engine->reset();  // before the server: its last events go through the server's queue
     server->reset();
     log_info("Stopped");

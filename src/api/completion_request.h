@@ -10,10 +10,16 @@
 
 namespace glm5::api {
 
+// Text, or token ids ≥ 0; not empty. `path` names it in messages: "prompt", "prompt[3]".
+struct CompletionPrompt {
+    std::string path;
+    std::variant<std::string, std::vector<int32_t>> content;
+};
+
 struct CompletionRequest {
     GenerationFields fields;
-    std::variant<std::string, std::vector<int32_t>> prompt;  // text, or token ids ≥ 0
-    bool add_special_tokens = true;                          // the family adds none
+    std::vector<CompletionPrompt> prompts;  // at least one
+    bool echo = false;                      // the answer begins with the prompt
     std::vector<std::string> unknown_fields;
 };
 

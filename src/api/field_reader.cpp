@@ -45,18 +45,27 @@ std::optional<int64_t> FieldReader::integer(std::string_view name, int64_t minim
     return std::nullopt;
 }
 
-std::optional<double> FieldReader::number(std::string_view name, double minimum, double maximum) {
+std::optional<double> FieldReader::number(std::string_view name, double minimum, double maximum, Bound bound) {
     const json::Value* value = any(name);
     if (!value) return std::nullopt;
-    const auto number = value->to_double();
-    if (!number) {
+    if (!value->is_number()) {
         fail_type(name, "a number", *value);
         return std::nullopt;
     }
-    if (*number >= minimum && *number <= maximum) return number;
     const std::string text = value->as_number().text.substr(0, 32);
+    const auto number = value->to_double();
+    if (!number) {
+        fail(invalid_request(std::string(name), "{} must be a finite number, not {}.", name, text));
+        return std::nullopt;
+    }
+    const bool open = bound == Bound::above_minimum;
+    if (*number >= minimum && *number <= maximum && !(open && *number == minimum)) return number;
     if (maximum == std::numeric_limits<double>::infinity())
-        fail(invalid_request(std::string(name), "{} must be at least {}, not {}.", name, minimum, text));
+        fail(invalid_request(std::string(name), "{} must be {} {}, not {}.", name, open ? "above" : "at least", minimum,
+                             text));
+    else if (open)
+        fail(invalid_request(std::string(name), "{} must be above {} and at most {}, not {}.", name, minimum, maximum,
+                             text));
     else
         fail(invalid_request(std::string(name), "{} must be {} to {}, not {}.", name, minimum, maximum, text));
     return std::nullopt;

@@ -28,21 +28,10 @@ struct UnsupportedField {
 };
 
 constexpr UnsupportedField kUnsupported[] = {
-    {"temperature", Neutral::number, 0, 0, kInfinity, "this version decodes greedily: leave it out, or send 0"},
-    {"n", Neutral::integer, 1, 1, 128},
-    {"best_of", Neutral::integer, 1, 1, 128},
-    {"presence_penalty", Neutral::number, 0, -2, 2},
-    {"frequency_penalty", Neutral::number, 0, -2, 2},
-    {"repetition_penalty", Neutral::number, 1, 0, kInfinity},
     {"length_penalty", Neutral::number, 1, -kInfinity, kInfinity},
-    {"min_tokens", Neutral::integer, 0, 0, 1e9},
     {"top_logprobs", Neutral::integer, 0, 0, 20},
-    {"priority", Neutral::integer, 0, -9e15, 9e15},
     {"use_beam_search", Neutral::off},
-    {"echo", Neutral::off},
-    {"return_token_ids", Neutral::off},
     {"return_prompt_text", Neutral::off},
-    {"logit_bias", Neutral::nothing},
     {"bad_words", Neutral::nothing},
     {"documents", Neutral::nothing},
     {"logits_processors", Neutral::nothing},
@@ -66,12 +55,6 @@ constexpr UnsupportedField kUnsupported[] = {
     {"grammar", Neutral::absent},
     {"structural_tag", Neutral::absent},
 };
-
-ApiError not_supported(std::string_view name, std::string_view hint) {
-    return hint.empty()
-               ? invalid_request(std::string(name), "{} is not supported yet by this version.", name)
-               : invalid_request(std::string(name), "{} is not supported yet by this version: {}.", name, hint);
-}
 
 bool is_nothing(const json::Value& value) {
     return (value.is_string() && value.as_string().empty()) || (value.is_array() && value.as_array().empty()) ||
@@ -122,19 +105,6 @@ void read_stop(FieldReader& reader, GenerationFields& fields) {
     for (size_t i = 0; i < stop->as_array().size(); ++i) add(stop->as_array()[i], fmt::format("stop[{}]", i));
 }
 
-void read_stop_token_ids(FieldReader& reader, GenerationFields& fields) {
-    const json::Array* ids = reader.array("stop_token_ids");
-    if (!ids) return;
-    for (size_t i = 0; i < ids->size(); ++i) {
-        const auto id = (*ids)[i].to_int64();
-        const std::string path = fmt::format("stop_token_ids[{}]", i);
-        if (!id) return reader.fail_type(path, "an integer", (*ids)[i]);
-        if (*id < 0 || *id > std::numeric_limits<int32_t>::max())
-            return reader.fail(invalid_request(path, "Token id {} is out of vocabulary.", *id));
-        fields.stop_token_ids.push_back(static_cast<int32_t>(*id));
-    }
-}
-
 void read_stream_options(FieldReader& reader, GenerationFields& fields) {
     const json::Object* object = reader.object("stream_options");
     if (!object) return;
@@ -155,19 +125,25 @@ void read_stream_options(FieldReader& reader, GenerationFields& fields) {
 
 }  // namespace
 
-GenerationFields read_generation_fields(FieldReader& reader) {
+ApiError not_supported(std::string_view field, std::string_view hint) {
+    return invalid_request(std::string(field), "{} is not supported by this version{}{}.", field,
+                           hint.empty() ? "" : ": ", hint);
+}
+
+GenerationFields read_generation_fields(FieldReader& reader, int64_t least_max_tokens) {
     GenerationFields fields;
     fields.model = reader.text("model").value_or("");
-    const auto max_tokens = reader.integer("max_tokens", 1);
-    const auto max_completion_tokens = reader.integer("max_completion_tokens", 1);
+    const auto max_tokens = reader.integer("max_tokens", least_max_tokens);
+    const auto max_completion_tokens = reader.integer("max_completion_tokens", least_max_tokens);
     fields.max_tokens = max_completion_tokens ? max_completion_tokens : max_tokens;
     read_stop(reader, fields);
-    read_stop_token_ids(reader, fields);
-    fields.ignore_eos = reader.boolean("ignore_eos").value_or(false);
+    fields.sampling = read_sampling_fields(reader);
     fields.include_stop_str_in_output = reader.boolean("include_stop_str_in_output").value_or(false);
     fields.skip_special_tokens = reader.boolean("skip_special_tokens").value_or(true);
     fields.stream = reader.boolean("stream").value_or(false);
     read_stream_options(reader, fields);
+    fields.return_token_ids = reader.boolean("return_token_ids").value_or(false);
+    fields.priority = reader.integer("priority").value_or(0);
     fields.request_id = reader.text("request_id").value_or("");
     if (!fields.request_id.empty() && !http::is_header_token(fields.request_id, kMaxRequestIdLength))
         reader.fail(
@@ -184,11 +160,6 @@ void refuse_unsupported(FieldReader& reader) {
         else if (type->as_string() != "text")
             reader.fail(not_supported("response_format", "only the type text is"));
     }
-    // Greedy choice does not depend on these.
-    reader.number("top_p", 0, 1);
-    reader.number("min_p", 0, 1);
-    reader.integer("top_k", -1);
-    reader.integer("seed");
     // These change the answer only together with fields that are refused above.
     reader.boolean("spaces_between_special_tokens");
     reader.boolean("return_tokens_as_token_ids");

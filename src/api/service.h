@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,11 +15,14 @@
 #include <variant>
 #include <vector>
 
+#include "api/api_keys.h"
 #include "api/chat_request.h"
 #include "api/completion_request.h"
 #include "api/generation.h"
+#include "api/heartbeat.h"
 #include "api/metrics_http.h"
 #include "api/prepare_pool.h"
+#include "api/tokenize_request.h"
 #include "chat/chat_format.h"
 #include "glm5/types.h"
 #include "http/router.h"
@@ -33,6 +37,9 @@ struct ServiceOptions {
     ReasoningField reasoning_field = ReasoningField::both;
     int num_prepare_threads = 2;
     std::string system_fingerprint;
+    std::vector<std::string> api_keys;  // none: everybody may call
+    bool metrics_require_key = false;
+    bool priority_scheduling = false;  // requests may have a priority
 };
 
 struct ServedModel {
@@ -62,31 +69,53 @@ public:
 
 private:
     enum class State { loading, ready, draining };
-    // The identity of one request: what X-Request-Id says, or a random text.
+    // The identity of one request: what its body or X-Request-Id says, or a random text.
     struct Identity {
         std::string id;
         int64_t created = 0;
     };
     using Plan = std::variant<GenerationPlan, ApiError>;
+    using Answer = std::variant<json::Value, ApiError>;
+    using BodyTask = std::function<void(const http::ExchangePtr& exchange, const json::Value& body, Identity& identity)>;
 
     void add_routes();
-    // Runs `prepare` on the pool with the parsed body, and starts what it plans.
+    void add_model_routes();
+    bool needs_key(const http::Request& request) const;
+    // Runs `task` on the pool with the parsed body. Answers what is no JSON by itself, and what comes too early.
+    void with_body(const http::ExchangePtr& exchange, BodyTask task);
+
+    // Runs `prepare` on the pool with the body, and starts what it plans.
     void generate(const http::ExchangePtr& exchange,
                   Plan (Service::*prepare)(const json::Value& body, Identity& identity));
     Plan prepare_chat(const json::Value& body, Identity& identity);
     Plan prepare_completion(const json::Value& body, Identity& identity);
-    Plan make_plan(AnswerKind kind, const GenerationFields& fields, std::vector<int32_t> prompt,
-                   int64_t default_max_tokens, const Identity& identity);
+    // A plan without prompts.
+    GenerationPlan make_plan(AnswerKind kind, const GenerationFields& fields, const Identity& identity);
+    // The request for one prompt; without max_tokens it takes `default_max_tokens`, or what fits.
+    std::variant<Request, ApiError> make_request(const GenerationFields& fields, std::vector<int32_t> prompt,
+                                                 int64_t default_max_tokens) const;
+    std::variant<std::vector<int32_t>, ApiError> tokens_of(CompletionPrompt& prompt) const;
+    std::variant<chat::ChatPrompt, ApiError> render(const ConversationFields& conversation) const;
+
+    // Runs `answer` on the pool with the body, and sends what it returns.
+    void answer_body(const http::ExchangePtr& exchange, Answer (Service::*answer)(const json::Value& body));
+    Answer tokenize(const json::Value& body);
+    Answer detokenize(const json::Value& body);
 
     std::optional<ApiError> not_ready() const;
     std::optional<ApiError> check_model_name(const std::string& name) const;
     void warn_unknown(const std::vector<std::string>& fields);
     void health(const http::ExchangePtr& exchange) const;
+    void liveness(const http::ExchangePtr& exchange);
+    void readiness(const http::ExchangePtr& exchange) const;
     void list_models(const http::ExchangePtr& exchange) const;
     void show_model(const http::ExchangePtr& exchange) const;
+    void show_load(const http::ExchangePtr& exchange) const;
+    void show_loads(const http::ExchangePtr& exchange) const;
     json::Value model_card(const std::string& name) const;
 
     const ServiceOptions options_;
+    const ApiKeys api_keys_;
     const int64_t start_time_s_;
     http::Router router_;
     std::atomic<State> state_ = State::loading;
@@ -95,6 +124,8 @@ private:
     metrics::Registry registry_;
     std::unique_ptr<HttpMetrics> http_metrics_;
     std::unique_ptr<EngineMetrics> engine_metrics_;  // with model_
+    std::atomic<int64_t> num_generations_ = 0;  // accepted and not yet answered
+    Heartbeat heartbeat_;
     std::mutex warned_mutex_;
     std::set<std::string> warned_fields_;
     PreparePool pool_;  // the last: its threads use what is above

@@ -7,6 +7,7 @@
 namespace glm5::api {
 
 StopMatcher::StopMatcher(const std::vector<std::string>& stops, bool include) : include_(include) {
+    std::vector<Pattern> patterns;
     for (const std::string& stop : stops) {
         Pattern pattern{stop, std::vector<size_t>(stop.size(), 0)};
         for (size_t i = 1, length = 0; i < stop.size(); ++i) {
@@ -14,30 +15,30 @@ StopMatcher::StopMatcher(const std::vector<std::string>& stops, bool include) : 
             if (stop[i] == stop[length]) ++length;
             pattern.border[i] = length;
         }
-        patterns_.push_back(std::move(pattern));
+        patterns.push_back(std::move(pattern));
     }
+    lengths_.resize(patterns.size());
+    patterns_ = std::make_shared<const std::vector<Pattern>>(std::move(patterns));
 }
 
 std::string StopMatcher::push(std::string_view text) {
     if (matched_) return {};
-    if (patterns_.empty()) return std::string(text);
+    if (lengths_.empty()) return std::string(text);
     for (const char c : text) {
         held_ += c;
-        for (size_t i = 0; i < patterns_.size(); ++i) {
-            Pattern& pattern = patterns_[i];
-            while (pattern.length > 0 && pattern.text[pattern.length] != c)
-                pattern.length = pattern.border[pattern.length - 1];
-            if (pattern.text[pattern.length] == c) ++pattern.length;
-            if (pattern.length == pattern.text.size() && (!matched_ || pattern.text.size() > match().size()))
-                matched_ = i;
+        for (size_t i = 0; i < lengths_.size(); ++i) {
+            const Pattern& pattern = (*patterns_)[i];
+            size_t& length = lengths_[i];
+            while (length > 0 && pattern.text[length] != c) length = pattern.border[length - 1];
+            if (pattern.text[length] == c) ++length;
+            if (length == pattern.text.size() && (!matched_ || length > match().size())) matched_ = i;
         }
         if (matched_) {
             if (!include_) held_.resize(held_.size() - match().size());
             return std::exchange(held_, {});
         }
     }
-    size_t waiting = 0;
-    for (const Pattern& pattern : patterns_) waiting = std::max(waiting, pattern.length);
+    const size_t waiting = *std::max_element(lengths_.begin(), lengths_.end());
     std::string out = held_.substr(0, held_.size() - waiting);
     held_.erase(0, out.size());
     return out;

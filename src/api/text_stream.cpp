@@ -3,9 +3,9 @@
 
 namespace glm5::api {
 
-TextStream::TextStream(const text::Tokenizer& tokenizer, const GenerationFields& fields,
-                       std::optional<chat::PromptEnd> prompt_end)
-    : detokenizer_(tokenizer, fields.skip_special_tokens), matcher_(fields.stop, fields.include_stop_str_in_output) {
+TextStream::TextStream(const text::Tokenizer& tokenizer, bool skip_special_tokens, StopMatcher matcher,
+                       int64_t min_tokens, std::optional<chat::PromptEnd> prompt_end)
+    : detokenizer_(tokenizer, skip_special_tokens), matcher_(std::move(matcher)), num_unmatched_(min_tokens) {
     if (prompt_end) splitter_.emplace(*prompt_end);
 }
 
@@ -16,7 +16,12 @@ Delta TextStream::split(const std::string& text) {
 }
 
 Delta TextStream::push(int32_t token) {
-    return split(matcher_.push(detokenizer_.push(token)));
+    const std::string text = detokenizer_.push(token);
+    if (num_unmatched_ > 0) {
+        --num_unmatched_;
+        return split(text);
+    }
+    return split(matcher_.push(text));
 }
 
 Delta TextStream::finish() {

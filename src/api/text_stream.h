@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 
-#include "api/generation_fields.h"
 #include "api/stop_matcher.h"
 #include "api/wire.h"
 #include "chat/reasoning.h"
@@ -16,8 +15,9 @@ namespace glm5::api {
 
 class TextStream {
 public:
-    // Without `prompt_end` all text is content. `tokenizer` must outlive this.
-    TextStream(const text::Tokenizer& tokenizer, const GenerationFields& fields,
+    // Stop strings are looked for in the text of what follows the first `min_tokens`. Without `prompt_end` all text is
+    // content. `tokenizer` must outlive this.
+    TextStream(const text::Tokenizer& tokenizer, bool skip_special_tokens, StopMatcher matcher, int64_t min_tokens,
                std::optional<chat::PromptEnd> prompt_end);
 
     // The text that `token` completes.
@@ -36,6 +36,7 @@ private:
 
     text::Detokenizer detokenizer_;
     StopMatcher matcher_;
+    int64_t num_unmatched_;  // tokens to come whose text is not searched
     std::optional<chat::ReasoningSplitter> splitter_;
 };
 

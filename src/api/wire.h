@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "json/value.h"
 
@@ -42,15 +43,29 @@ struct Delta {
     bool empty() const { return reasoning.empty() && content.empty(); }
 };
 
+// One of the choices of a whole answer.
+struct ChoiceAnswer {
+    Delta text;
+    std::vector<int32_t> token_ids;
+    Finish finish;
+};
+
 json::Value usage_json(const Usage& usage);
 
-json::Value whole_answer(const AnswerHead& head, const Delta& text, const Finish& finish, const Usage& usage);
+// The choices of prompt p are p·n … p·n + n − 1. `prompts` are the ids of the prompts where ids are asked for, else
+// empty; then the choices' ids are not shown either.
+json::Value whole_answer(const AnswerHead& head, const std::vector<ChoiceAnswer>& choices,
+                         const std::vector<std::vector<int32_t>>& prompts, const Usage& usage);
 
-// The first chunk of a chat stream: the role.
-json::Value role_chunk(const AnswerHead& head);
-json::Value delta_chunk(const AnswerHead& head, const Delta& delta);
-json::Value finish_chunk(const AnswerHead& head, const Finish& finish);
+// Chunks of the choice `index`. The first of a chat: the role.
+json::Value role_chunk(const AnswerHead& head, int index);
+json::Value delta_chunk(const AnswerHead& head, int index, const Delta& delta);
+json::Value finish_chunk(const AnswerHead& head, int index, const Finish& finish);
 // No choices; only usage.
 json::Value usage_chunk(const AnswerHead& head, const Usage& usage);
+
+// Adds the ids to a chunk of a choice.
+void add_token_ids(json::Value& chunk, const std::vector<int32_t>& ids);
+void add_prompt_token_ids(const AnswerHead& head, json::Value& chunk, const std::vector<int32_t>& ids);
 
 }  // namespace glm5::api

@@ -4,6 +4,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/generation.h"
@@ -49,23 +50,29 @@ private:
     std::vector<std::function<void()>> tasks_;
 };
 
-// Keeps the last request; the test sends its events.
+// Keeps every request; the test sends the events of the last, or of any.
 struct FakeEngine {
     Status refusal;  // not ok: submit answers it
-    Request request;
-    EventSink sink;
+    Request request;  // the last
+    EventSink sink;   // of it
+    std::vector<EventSink> sinks;
     std::vector<RequestId> cancelled;
+    std::vector<std::pair<RequestId, int>> cancelled_choices;
     int submitted = 0;
+    int capacity = 1000;  // requests that are taken
     EngineStats stats;
 
     EngineHandle handle() {
         return {[this](Request submitted_request, EventSink events) -> Result<RequestId> {
                     if (!refusal.ok()) return refusal;
+                    if (submitted == capacity) return resource_exhausted("{} requests are queued already", capacity);
                     request = std::move(submitted_request);
+                    sinks.push_back(events);
                     sink = std::move(events);
                     return static_cast<RequestId>(++submitted);
                 },
                 [this](RequestId id) { cancelled.push_back(id); },
+                [this](RequestId id, int choice) { cancelled_choices.emplace_back(id, choice); },
                 [this] { return stats; }};
     }
 };

@@ -44,21 +44,23 @@ TEST(ChatRequest, ReadsEveryFieldThatIsUsed) {
         "ignore_eos": true, "include_stop_str_in_output": true, "skip_special_tokens": false, "stream": true,
         "stream_options": {"include_usage": true, "continuous_usage_stats": true}, "request_id": "r",
         "reasoning_effort": "high", "chat_template_kwargs": {"enable_thinking": false}, "include_reasoning": false,
-        "continue_final_message": true)");
+        "continue_final_message": true, "return_token_ids": true, "priority": -4)");
     ASSERT_TRUE(std::holds_alternative<ChatRequest>(parsed)) << std::get<ApiError>(parsed).message;
     const ChatRequest& request = std::get<ChatRequest>(parsed);
     EXPECT_EQ(request.fields.model, "m");
     EXPECT_EQ(request.fields.max_tokens, 7);
     EXPECT_EQ(request.fields.stop, (std::vector<std::string>{"a", "b"}));
-    EXPECT_EQ(request.fields.stop_token_ids, (std::vector<int32_t>{1, 2}));
-    EXPECT_TRUE(request.fields.ignore_eos && request.fields.include_stop_str_in_output && request.fields.stream);
+    EXPECT_EQ(request.fields.sampling.others.stop_token_ids, (std::vector<int32_t>{1, 2}));
+    EXPECT_TRUE(request.fields.sampling.others.ignore_eos && request.fields.include_stop_str_in_output && request.fields.stream);
     EXPECT_FALSE(request.fields.skip_special_tokens);
     EXPECT_TRUE(request.fields.include_usage && request.fields.continuous_usage_stats);
     EXPECT_EQ(request.fields.request_id, "r");
-    EXPECT_EQ(request.reasoning_effort, "high");
-    EXPECT_EQ(json::write(request.chat_template_kwargs), R"({"enable_thinking": false})");
+    EXPECT_EQ(request.conversation.reasoning_effort, "high");
+    EXPECT_EQ(json::write(request.conversation.chat_template_kwargs), R"({"enable_thinking": false})");
     EXPECT_FALSE(request.include_reasoning);
-    EXPECT_FALSE(request.add_generation_prompt);
+    EXPECT_FALSE(request.conversation.add_generation_prompt);
+    EXPECT_TRUE(request.fields.return_token_ids);
+    EXPECT_EQ(request.fields.priority, -4);
     EXPECT_TRUE(request.unknown_fields.empty());
 }
 
@@ -108,32 +110,19 @@ TEST(ChatRequest, NamesTheFieldsThatItDoesNotKnow) {
 TEST(ChatRequest, KeepsToolsOnlyWhereNoneMayBeCalled) {
     const auto parsed = chat(R"("tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none")");
     ASSERT_TRUE(std::holds_alternative<ChatRequest>(parsed));
-    EXPECT_TRUE(std::get<ChatRequest>(parsed).tools.is_array());
+    EXPECT_TRUE(std::get<ChatRequest>(parsed).conversation.tools.is_array());
 }
 
 TEST(ChatRequest, Refusals) {
     const std::string tool = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
-    const std::string yet = " is not supported yet by this version";
+    const std::string yet = " is not supported by this version";
     const Refusal refusals[] = {
-        {R"("temperature": 0.7)", "temperature",
-         "temperature" + yet + ": this version decodes greedily: leave it out, or send 0."},
-        {R"("temperature": -1)", "temperature", "temperature must be at least 0, not -1."},
-        {R"("temperature": "hot")", "temperature", "temperature must be a number, not string."},
-        {R"("n": 2)", "n", "n" + yet + "."},
-        {R"("n": 0)", "n", "n must be 1 to 128, not 0."},
-        {R"("best_of": 3)", "best_of", "best_of" + yet + "."},
-        {R"("presence_penalty": 0.5)", "presence_penalty", "presence_penalty" + yet + "."},
-        {R"("frequency_penalty": 3)", "frequency_penalty", "frequency_penalty must be -2 to 2, not 3."},
-        {R"("repetition_penalty": 1.1)", "repetition_penalty", "repetition_penalty" + yet + "."},
-        {R"("min_tokens": 1)", "min_tokens", "min_tokens" + yet + "."},
         {R"("logprobs": true)", "logprobs", "logprobs" + yet + "."},
         {R"("top_logprobs": 5)", "top_logprobs", "top_logprobs" + yet + "."},
         {R"("prompt_logprobs": 0)", "prompt_logprobs", "prompt_logprobs" + yet + "."},
-        {R"("logit_bias": {"5": 1})", "logit_bias", "logit_bias" + yet + "."},
         {R"("allowed_token_ids": [])", "allowed_token_ids", "allowed_token_ids" + yet + "."},
         {R"("thinking_token_budget": 9)", "thinking_token_budget", "thinking_token_budget" + yet + "."},
         {R"("truncate_prompt_tokens": 9)", "truncate_prompt_tokens", "truncate_prompt_tokens" + yet + "."},
-        {R"("return_token_ids": true)", "return_token_ids", "return_token_ids" + yet + "."},
         {R"("guided_json": {})", "guided_json", "guided_json" + yet + "."},
         {R"("guided_regex": "a")", "guided_regex", "guided_regex" + yet + "."},
         {R"("structured_outputs": {"regex": "a"})", "structured_outputs", "structured_outputs" + yet + "."},
@@ -142,13 +131,12 @@ TEST(ChatRequest, Refusals) {
          "response_format" + yet + ": only the type text is."},
         {R"("response_format": {})", "response_format.type", "response_format.type must be a string."},
         {R"("functions": [{}])", "functions", "functions" + yet + ": use tools."},
-        {R"("top_p": 2)", "top_p", "top_p must be 0 to 1, not 2."},
         {R"("cache_salt": "")", "cache_salt", "cache_salt must not be empty."},
         {tool, "tools",
          "tools" + yet + ": it does not parse calls; send tool_choice none, or the prompt as text to /v1/completions."},
-        {tool + R"(, "tool_choice": "required")", "tool_choice", "tool_choice" + yet + "; only none is."},
+        {tool + R"(, "tool_choice": "required")", "tool_choice", "tool_choice" + yet + ": only none is."},
         {tool + R"(, "tool_choice": {"type": "function", "function": {"name": "f"}})", "tool_choice",
-         "tool_choice" + yet + "; only none is."},
+         "tool_choice" + yet + ": only none is."},
         {R"("tool_choice": "required")", "tool_choice", "tool_choice needs tools."},
         {R"("tool_choice": "sometimes")", "tool_choice",
          "tool_choice must be none, auto, required or a function, not 'sometimes'."},
@@ -164,8 +152,6 @@ TEST(ChatRequest, Refusals) {
         {R"("stop": ["a", ""])", "stop[1]", "stop[1] must not be empty."},
         {R"("stop": ["a", 5])", "stop[1]", "stop[1] must be a string, not integer."},
         {R"("stop": ")" + std::string(1025, 'x') + "\"", "stop", "stop is longer than 1024 bytes."},
-        {R"("stop_token_ids": [-1])", "stop_token_ids[0]", "Token id -1 is out of vocabulary."},
-        {R"("stop_token_ids": ["a"])", "stop_token_ids[0]", "stop_token_ids[0] must be an integer, not string."},
         {R"("stream": "yes")", "stream", "stream must be a boolean, not string."},
         {R"("stream_options": {"include_usage": true})", "stream_options", "stream_options needs stream to be true."},
         {R"("stream": true, "stream_options": {"include_usage": 1})", "stream_options.include_usage",
@@ -206,38 +192,61 @@ TEST(ChatRequest, Refusals) {
     expect_refusal(std::get_if<ApiError>(&many), {"65", "stop", "stop has 65 strings; 64 are allowed."});
 }
 
-TEST(CompletionRequest, TakesTextOrIdsAloneOrInAListOfOne) {
-    const auto text_of = [](const std::string& prompt) {
+TEST(CompletionRequest, TakesTextAndIdsAloneAndInLists) {
+    const auto prompts_of = [](const std::string& prompt) {
         const auto parsed = completion("\"prompt\": " + prompt);
         EXPECT_TRUE(std::holds_alternative<CompletionRequest>(parsed)) << prompt;
-        return std::get<CompletionRequest>(parsed).prompt;
+        return std::get<CompletionRequest>(parsed).prompts;
     };
+    const auto text = [](const CompletionPrompt& prompt) { return std::get<std::string>(prompt.content); };
+    const auto ids = [](const CompletionPrompt& prompt) { return std::get<std::vector<int32_t>>(prompt.content); };
     using Ids = std::vector<int32_t>;
-    EXPECT_EQ(std::get<std::string>(text_of(R"("hi")")), "hi");
-    EXPECT_EQ(std::get<std::string>(text_of(R"(["hi"])")), "hi");
-    EXPECT_EQ(std::get<Ids>(text_of("[1, 2.0, 3]")), (Ids{1, 2, 3}));
-    EXPECT_EQ(std::get<Ids>(text_of("[[1, 2]]")), (Ids{1, 2}));
+    EXPECT_EQ(text(prompts_of(R"("hi")")[0]), "hi");
+    EXPECT_EQ(ids(prompts_of("[1, 2.0, 3]")[0]), (Ids{1, 2, 3}));
+    EXPECT_EQ(prompts_of(R"("hi")")[0].path, "prompt");
+    const auto mixed = prompts_of(R"(["hi", [1, 2], "you", [7]])");
+    ASSERT_EQ(mixed.size(), 4u);
+    EXPECT_EQ(text(mixed[0]), "hi");
+    EXPECT_EQ(ids(mixed[1]), (Ids{1, 2}));
+    EXPECT_EQ(text(mixed[2]), "you");
+    EXPECT_EQ(ids(mixed[3]), (Ids{7}));
+    EXPECT_EQ(mixed[3].path, "prompt[3]");
+}
+
+TEST(CompletionRequest, EchoMayAskForNoTokens) {
+    const auto parsed = completion(R"("prompt": "a", "echo": true, "max_tokens": 0)");
+    ASSERT_TRUE(std::holds_alternative<CompletionRequest>(parsed)) << std::get<ApiError>(parsed).message;
+    EXPECT_TRUE(std::get<CompletionRequest>(parsed).echo);
+    EXPECT_EQ(std::get<CompletionRequest>(parsed).fields.max_tokens, 0);
 }
 
 TEST(CompletionRequest, Refusals) {
+    std::string many = "[";
+    for (int i = 0; i < 1025; ++i) many += i ? ",[1]" : "[1]";
     const Refusal refusals[] = {
         {R"("model": "m")", "prompt", "prompt is required."},
         {R"("prompt": "")", "prompt", "prompt must not be empty."},
         {R"("prompt": [])", "prompt", "prompt must not be empty."},
         {R"("prompt": [[]])", "prompt[0]", "prompt[0] must not be empty."},
-        {R"("prompt": ["a", "b"])", "prompt",
-         "Several prompts in one request are not supported yet by this version; send one."},
-        {R"("prompt": [[1], [2]])", "prompt",
-         "Several prompts in one request are not supported yet by this version; send one."},
+        {R"("prompt": ["a", ""])", "prompt[1]", "prompt[1] must not be empty."},
+        {R"("prompt": ["a", 5])", "prompt[1]", "prompt[1] must be a string or an array of token ids, not integer."},
+        {R"("prompt": ["a", null])", "prompt[1]", "prompt[1] must be a string or an array of token ids, not null."},
+        {R"("prompt": [[1], [2, "x"]])", "prompt[1][1]", "prompt[1][1] must be an integer, not string."},
         {R"("prompt": [1, "a"])", "prompt[1]", "prompt[1] must be an integer, not string."},
+        {R"("prompt": [1, [2]])", "prompt[1]", "prompt[1] must be an integer, not array."},
         {R"("prompt": [1, -5])", "prompt[1]", "Token id -5 is out of vocabulary."},
+        {R"("prompt": [1.5])", "prompt[0]", "prompt[0] must be an integer, not number."},
         {R"("prompt": [99999999999])", "prompt[0]", "Token id 99999999999 is out of vocabulary."},
         {R"("prompt": [{}])", "prompt[0]", "prompt[0] must be a string or an array of token ids, not object."},
         {R"("prompt": 5)", "prompt", "prompt must be a string or an array of token ids, not integer."},
-        {R"("prompt": "a", "echo": true)", "echo", "echo is not supported yet by this version."},
-        {R"("prompt": "a", "logprobs": 0)", "logprobs", "logprobs is not supported yet by this version."},
+        {"\"prompt\": " + many + "]", "prompt", "prompt has 1025 items; 1024 are allowed."},
+        {"\"n\": 128, \"prompt\": " + many.substr(0, 4 * 33) + "]", "n",
+         "33 prompts times n make 4224 choices; 4096 are allowed."},
+        {R"("prompt": "a", "logprobs": 0)", "logprobs", "logprobs is not supported by this version."},
         {R"("prompt": "a", "suffix": "b")", "suffix", "suffix is not supported: the model does not fill in."},
         {R"("prompt": "a", "max_tokens": 0)", "max_tokens", "max_tokens must be at least 1, not 0."},
+        {R"("prompt": "a", "echo": true, "max_tokens": -1)", "max_tokens", "max_tokens must be at least 0, not -1."},
+        {R"("prompt": "a", "echo": "yes")", "echo", "echo must be a boolean, not string."},
     };
     for (const Refusal& refusal : refusals) {
         const auto parsed = completion(refusal.fields);
