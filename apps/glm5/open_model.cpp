@@ -7,6 +7,7 @@
 #include "backend/registry.h"
 #include "base/dtype.h"
 #include "base/log.h"
+#include "load/checkpoint.h"
 #include "progress.h"
 
 namespace glm5 {
@@ -39,6 +40,18 @@ Result<std::optional<chat::ChatFormat>> open_chat_format(const cli::ModelOptions
     return format.status();
 }
 
+Status check_quantization(const cli::ModelOptions& options, const std::filesystem::path& directory) {
+    if (options.quantization.empty()) return {};
+    GLM5_ASSIGN_OR_RETURN(const auto checkpoint, load::Checkpoint::open(directory));
+    const config::Quantization found = checkpoint->config().quantization;
+    const std::string_view name = found == config::Quantization::fp8     ? "fp8"
+                                  : found == config::Quantization::nvfp4 ? "nvfp4"
+                                                                         : "none";
+    if (name != options.quantization)
+        return invalid_argument("--quantization {}: the checkpoint's quantisation is {}", options.quantization, name);
+    return {};
+}
+
 // The CPU's defaults are float32 throughout; a shorter cache brings its index keys along.
 ops::Numerics numerics_of(const cli::RunOptions& options) {
     ops::Numerics numerics;
@@ -63,6 +76,7 @@ Result<load::ResolvedModel> find_model(const cli::ModelOptions& options) {
 
 Result<ModelFiles> open_model_files(const cli::ModelOptions& options) {
     GLM5_ASSIGN_OR_RETURN(load::ResolvedModel resolved, find_model(options));
+    GLM5_RETURN_IF_ERROR(check_quantization(options, resolved.directory));
     GLM5_ASSIGN_OR_RETURN(text::Tokenizer tokenizer,
                           text::Tokenizer::load((resolved.directory / "tokenizer.json").string()));
     GLM5_ASSIGN_OR_RETURN(auto chat_format, open_chat_format(options, resolved.directory));

@@ -23,7 +23,11 @@ LogOptions log_options(const Values& values, std::string_view default_level = "i
 ModelOptions model_options(const Values& values, std::string model) {
     if (values.has("--revision") && model.find('@') == std::string::npos)
         model.append("@").append(values.text("--revision"));
-    return {std::move(model), values.text_or_empty("--download-dir"), values.text_or_empty("--chat-template")};
+    // vLLM has several names for NVFP4, which modelopt writes.
+    std::string quantization = values.text_or_empty("--quantization");
+    if (quantization.starts_with("modelopt")) quantization = "nvfp4";
+    return {std::move(model), values.text_or_empty("--download-dir"), values.text_or_empty("--chat-template"),
+            std::move(quantization)};
 }
 
 Result<int> int_number(const Values& values, std::string_view name) {
@@ -130,6 +134,8 @@ Result<ServeOptions> serve_options(const CommandLine& line) {
     options.port = static_cast<uint16_t>(values.number("--port"));
     options.shutdown_timeout_s = static_cast<int>(values.number("--shutdown-timeout"));
     options.max_connections = static_cast<int>(values.number("--max-connections"));
+    options.metrics_require_key = values.flag("--metrics-require-key");
+    options.priority_scheduling = values.text("--scheduling-policy") == "priority";
     options.access_log = !values.flag("--disable-access-log");
     options.log_stats = !values.flag("--disable-log-stats");
     return options;

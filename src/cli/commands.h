@@ -20,6 +20,7 @@ struct ModelOptions {
     std::string model;  // empty: the bundled one; with "@revision" when one was given
     std::string download_dir;
     std::string chat_template;  // file; empty: the model's
+    std::string quantization;   // fp8, nvfp4; empty: what the checkpoint has
 };
 
 // 0 is auto where the table says so.
@@ -60,6 +61,8 @@ struct ServeOptions {
     uint16_t port = 0;
     int shutdown_timeout_s = 0;
     int max_connections = 0;
+    bool metrics_require_key = false;
+    bool priority_scheduling = false;
     bool access_log = true;
     bool log_stats = true;
 };

@@ -94,8 +94,9 @@ TEST(Vllm, ErrorsAndWarningsWordForWord) {
         {{"--enable-lora"}, "--enable-lora: adapters are not supported"},
         {{"--runner", "pooling"}, "--runner pooling: this server generates text only"},
         {{"--task=embed"}, "--task embed: this server generates text only"},
-        {{"--scheduling-policy", "priority"},
-         "--scheduling-policy priority: requests are served in the order of their arrival"},
+        {{"--scheduling-policy", "random"}, "--scheduling-policy random: must be fcfs, priority"},
+        {{"--quantization", "awq"}, "--quantization awq: must be fp8, modelopt, modelopt_fp4, nvfp4"},
+        {{"--load-format", "gguf"}, "--load-format gguf: checkpoints are safetensors; leave this option out"},
         {{"--speculative-config", R"({"method": "mtp"})"}, "--speculative-config: this version does not support it"},
         {{"--speculative-config.method", "mtp"}, "--speculative-config: this version does not support it"},
         {{"--speculative_config.num_speculative_tokens=3"}, "--speculative-config: this version does not support it"},
@@ -132,6 +133,11 @@ TEST(Vllm, ValuesArriveInTheOptions) {
     EXPECT_EQ(serve({"--max-queue-size", "7"}).run.max_queue_size, 7);
     EXPECT_EQ(serve({"--max-model-len", "1M"}).run.max_model_len, 1 << 20);
     EXPECT_FALSE(serve({"--disable-log-stats"}).log_stats);
+    EXPECT_TRUE(serve({"--scheduling-policy", "priority"}).priority_scheduling);
+    EXPECT_FALSE(serve({"--scheduling-policy", "fcfs"}).priority_scheduling);
+    EXPECT_TRUE(serve({"--metrics-require-key"}).metrics_require_key);
+    EXPECT_EQ(serve({"-q", "fp8"}).model.quantization, "fp8");
+    EXPECT_EQ(serve({"--quantization", "modelopt_fp4"}).model.quantization, "nvfp4");
     EXPECT_FALSE(serve({"--generation-config", "vllm"}).use_generation_config);
     const ServeOptions options = serve({"--override-generation-config", R"({"temperature": 0.6, "top_p": 1})"});
     EXPECT_EQ(options.default_temperature, 0.6);

@@ -27,7 +27,8 @@ def golden_rows():
 
 
 def question(text="What is nginx-light?", thinking=False, **fields):
-    return {"messages": [{"role": "user", "content": text}], "chat_template_kwargs": {"enable_thinking": thinking}, **fields}
+    return {"messages": [{"role": "user", "content": text}], "chat_template_kwargs": {"enable_thinking": thinking},
+            "temperature": 0, **fields}
 
 
 def glm5(*arguments, **options):
@@ -137,7 +138,8 @@ class ServerTest(unittest.TestCase):
 
     def test_completion_of_golden_ids(self):
         for row in golden_rows():
-            body = {"prompt": row["prompt_ids"], "max_tokens": len(row["greedy_ids"]), "skip_special_tokens": False}
+            body = {"prompt": row["prompt_ids"], "max_tokens": len(row["greedy_ids"]), "temperature": 0,
+                    "skip_special_tokens": False}
             status, answer = self.server.post("/v1/completions", body)
             self.assertEqual(status, 200, answer)
             self.assertEqual(answer["object"], "text_completion")
@@ -149,9 +151,9 @@ class ServerTest(unittest.TestCase):
 
     def test_completion_of_text(self):
         prompt = "[gMASK]<sop><|user|>What is nginx-light?<|assistant|></think>"
-        _, answer = self.server.post("/v1/completions", {"prompt": prompt, "max_tokens": 100})
+        _, answer = self.server.post("/v1/completions", {"prompt": prompt, "max_tokens": 100, "temperature": 0})
         self.assertEqual(answer["choices"][0]["text"], NGINX)
-        chunks, done = self.server.stream("/v1/completions", {"prompt": [prompt], "max_tokens": 100})
+        chunks, done = self.server.stream("/v1/completions", {"prompt": [prompt], "max_tokens": 100, "temperature": 0})
         self.assertTrue(done)
         self.assertEqual("".join(chunk["choices"][0]["text"] for chunk in chunks), NGINX)
         self.assertEqual(chunks[-1]["choices"][0]["finish_reason"], "stop")
@@ -162,12 +164,12 @@ class ServerTest(unittest.TestCase):
 
     def test_error_shapes(self):
         for path, body, status, param, pattern in (
-                (CHAT, question(temperature=0.7), 400, "temperature", "temperature is not supported yet by this version"),
-                (CHAT, question(n=2), 400, "n", "n is not supported yet"),
-                (CHAT, question(logprobs=True), 400, "logprobs", "not supported yet"),
-                (CHAT, question(response_format={"type": "json_object"}), 400, "response_format", "not supported yet"),
+                (CHAT, question(temperature=-1), 400, "temperature", "must be at least 0, not -1"),
+                (CHAT, question(n=2), 400, "n", "must be 1 when temperature is 0"),
+                (CHAT, question(logprobs=True), 400, "logprobs", "not supported by this version"),
+                (CHAT, question(response_format={"type": "json_object"}), 400, "response_format", "not supported by this version"),
                 (CHAT, question(tools=[{"type": "function", "function": {"name": "f"}}], tool_choice="required"), 400,
-                 "tool_choice", "not supported yet"),
+                 "tool_choice", "not supported by this version"),
                 (CHAT, question(max_tokens=0), 400, "max_tokens", "at least 1"),
                 (CHAT, question(max_tokens="5"), 400, "max_tokens", "must be an integer, not string"),
                 (CHAT, question(model="gpt-4"), 404, "model", "The model `gpt-4` does not exist"),
@@ -178,9 +180,9 @@ class ServerTest(unittest.TestCase):
                 (CHAT, question(max_tokens=9000), 400, "input_tokens",
                  r"maximum context length is 8192 tokens. However, you requested 9000 output tokens and your prompt contains 15"),
                 ("/v1/completions", {"prompt": [5] * 9000}, 400, "input_tokens", "maximum context length is 8192"),
-                ("/v1/completions", {"prompt": [4132]}, 400, "prompt", "Token id 4132 is out of vocabulary"),
-                ("/v1/completions", {"prompt": ["a", "b"]}, 400, "prompt", "Several prompts"),
-                ("/v1/completions", {"prompt": "x", "echo": True}, 400, "echo", "not supported yet"),
+                ("/v1/completions", {"prompt": [4132]}, 400, "prompt[0]", "Token id 4132 is out of vocabulary"),
+                ("/v1/completions", {"prompt": [[5], [4132]]}, 400, "prompt[1][0]", "Token id 4132 is out of vocabulary"),
+                ("/v1/completions", {"prompt": "x", "suffix": "y"}, 400, "suffix", "does not fill in"),
                 ("/v1/completions", [], 400, None, "must be an object, not array"),
         ):
             with self.subTest(pattern=pattern):
@@ -291,7 +293,7 @@ class LifeTest(unittest.TestCase):
                 (["serve", "--prot", "80"], 2, "did you mean --port?"),
                 (["serve", "no/such-model"], 2, "hf download no/such-model"),
                 (["serve", MODEL, "--port", "0", "--max-model-len", "16k"], 2, "max-model-len"),
-                (["serve", MODEL, "--port", "0", "--kv-cache-memory-bytes", "1M"], 3, "KV cache"),
+                (["serve", MODEL, "--port", "0", "--kv-cache-memory-bytes", "1M", "--max-model-len", "2k"], 3, "KV cache"),
                 (["serve", MODEL, "-tp", "8"], 2, "one device"),
                 ([], 2, "Usage"),
         ):
@@ -301,7 +303,7 @@ class LifeTest(unittest.TestCase):
 
     def test_template_kwargs_of_the_server(self):
         server = Server(BINARY, "--default-chat-template-kwargs", '{"enable_thinking": false}', "--reasoning-field", "reasoning").wait_ready()
-        body = {"messages": [{"role": "user", "content": "What is nginx-light?"}]}
+        body = {"messages": [{"role": "user", "content": "What is nginx-light?"}], "temperature": 0}
         self.assertEqual(server.post(CHAT, body)[1]["choices"][0]["message"]["content"], NGINX)
         body["chat_template_kwargs"] = {"enable_thinking": True}
         message = server.post(CHAT, body)[1]["choices"][0]["message"]
