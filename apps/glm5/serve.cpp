@@ -88,6 +88,8 @@ int run_serve(const cli::ServeOptions& options) {
     service_options.default_chat_template_kwargs = options.default_chat_template_kwargs;
     service_options.reasoning_field = reasoning_field(options.reasoning_field);
     service_options.api_keys = options.api_keys;
+    service_options.metrics_require_key = options.metrics_require_key;
+    service_options.priority_scheduling = options.priority_scheduling;
     service_options.system_fingerprint = fingerprint(options, service_options.model_names[0]);
     api::Service service(std::move(service_options));
 
@@ -119,8 +121,7 @@ int run_serve(const cli::ServeOptions& options) {
          std::move(files->chat_format),
          std::move(info),
          {[&](Request request, EventSink sink) { return running.submit(std::move(request), std::move(sink)); },
-          [&](RequestId id) { running.cancel(id); },
-          [&](RequestId id, int choice) { running.cancel(id, choice); },
+          [&](RequestId id) { running.cancel(id); }, [&](RequestId id, int choice) { running.cancel(id, choice); },
           [&] { return running.stats(); }}});
     log_info("Application startup complete.");
     print_example(options.host, (*server)->port());
