@@ -49,8 +49,7 @@ void Generation::submit() {
     exchange_->on_cancel([weak = weak_from_this()] {
         const auto self = weak.lock();
         if (!self || std::exchange(self->done_, true)) return;
-        for (Prompt& prompt : self->prompts_) prompt.metrics.end_all(FinishReason::cancelled);
-        self->cancel_requests();
+        self->cancel_requests(FinishReason::cancelled);
     });
     if (plan_.fields.stream) exchange_->start_stream();
 }
@@ -68,8 +67,7 @@ bool Generation::submit_prompt(size_t index, Request request) {
     log_debug("request {}: {}", plan_.head.id, id.status().message());
     if (id.status().code() == StatusCode::resource_exhausted) engine_metrics_.queue_rejected.add();
     done_ = true;
-    for (size_t i = 0; i < index; ++i) prompts_[i].metrics.end_all(FinishReason::cancelled);
-    cancel_requests();
+    cancel_requests(FinishReason::cancelled);
     exchange_->respond(error_response(submit_error(id.status())));
     return false;
 }
@@ -81,9 +79,12 @@ void Generation::finish_prompts() {
             advance(prompt, {.choice = static_cast<int>(choice), .finish_reason = FinishReason::length});
 }
 
-void Generation::cancel_requests() {
-    for (const Prompt& prompt : prompts_)
-        if (prompt.id) engine_.cancel(*prompt.id);
+void Generation::cancel_requests(FinishReason reason) {
+    for (Prompt& prompt : prompts_) {
+        if (!prompt.id) continue;
+        prompt.metrics.end_all(reason);
+        engine_.cancel(*prompt.id);
+    }
 }
 
 void Generation::on_event(size_t prompt_index, const Event& event) {
@@ -92,10 +93,11 @@ void Generation::on_event(size_t prompt_index, const Event& event) {
     prompt.metrics.on_event(event);
     if (event.finish_reason == FinishReason::error) {
         log_error("request {}: {}", plan_.head.id, event.error);
-        return fail({500, "The engine failed while it ran this request.", {}});
+        return fail({500, "The engine failed while it ran this request.", {}}, FinishReason::error);
     }
     if (prompt.choices[static_cast<size_t>(event.choice)].finish()) return;  // its cancellation arrived later
-    if (event.finish_reason == FinishReason::cancelled) return fail({503, "The server is stopping.", {}, 1});
+    if (event.finish_reason == FinishReason::cancelled)
+        return fail({503, "The server is stopping.", {}, 1}, FinishReason::cancelled);
     advance(prompt_index, event);
 }
 
@@ -179,9 +181,9 @@ void Generation::send_chunk(json::Value chunk) {
     exchange_->write_event(json::write(chunk, {.compact = true}));
 }
 
-void Generation::fail(const ApiError& error) {
+void Generation::fail(const ApiError& error, FinishReason reason) {
     done_ = true;
-    cancel_requests();
+    cancel_requests(reason);
     if (!plan_.fields.stream) {
         exchange_->respond(error_response(error));
         return;

@@ -66,7 +66,7 @@ private:
     bool submit_prompt(size_t index, Request request);
     // Answers a request that asks for no tokens.
     void finish_prompts();
-    void cancel_requests();
+    void cancel_requests(FinishReason reason);  // and counts their open choices as ended so
     void on_event(size_t prompt_index, const Event& event);
     // `event` carries tokens, or the end of a choice by itself.
     void advance(size_t prompt_index, const Event& event);
@@ -75,7 +75,7 @@ private:
     std::vector<json::Value> make_chunks(int index, bool first, const Choice& choice, const Piece& piece) const;
     void send_end();
     void send_chunk(json::Value chunk);
-    void fail(const ApiError& error);
+    void fail(const ApiError& error, FinishReason reason);
     Usage usage() const;
 
     const http::ExchangePtr exchange_;
