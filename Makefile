@@ -29,7 +29,7 @@ eval: build  ## the whole task evaluation of glm5-nano over HTTP
 
 sanitize: deps  ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@[ -f build/asan/build.ninja ] || cmake --preset asan
-	cmake --build --preset asan -j $(JOBS)
+	cmake --build --preset asan -j $(JOBS) --target unit_tests
 	ctest --test-dir build/asan --output-on-failure -LE 'gpu|e2e|slow' -j $(JOBS)
 
 fuzz: deps  ## each libFuzzer target for $(FUZZ_SECONDS) s

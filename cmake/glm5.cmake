@@ -64,6 +64,8 @@ function(glm5_library name)
   endforeach()
 endfunction()
 
+add_custom_target(unit_tests)  # every test program
+
 # glm5_test(NAME [LINKS libraries…] [SLOW filter]): NAME_test from every .cpp of this folder, each case a CTest. Cases that
 # the filter of gtest matches have the label slow, which sanitizer runs leave out.
 function(glm5_test name)
@@ -73,6 +75,7 @@ function(glm5_test name)
     set(ARG_TIMEOUT 300)
   endif()
   add_executable(${name}_test ${sources})
+  add_dependencies(unit_tests ${name}_test)
   list(TRANSFORM ARG_LINKS PREPEND glm5_)
   target_link_libraries(${name}_test PRIVATE ${ARG_LINKS} glm5_options GTest::gtest_main GTest::gmock)
   target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
