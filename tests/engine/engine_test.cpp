@@ -256,6 +256,7 @@ TEST_F(EngineTest, RefusesBadRequestsByName) {
 TEST(EngineOpen, RefusesLimitsThatDoNotFit) {
     EngineOptions small = nano_options();
     small.kv_cache_bytes = int64_t{11264} * 640;
+    small.max_model_len = 641;
     const auto result = open_engine(small);
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.status().code(), StatusCode::resource_exhausted);
@@ -268,6 +269,26 @@ TEST(EngineOpen, RefusesLimitsThatDoNotFit) {
     EngineOptions missing = nano_options();
     missing.model_directory = GLM5_SOURCE_DIR "/tests/fixtures";
     EXPECT_THAT(open_engine(missing).status().message(), HasSubstr("config.json"));
+}
+
+TEST(EngineOpen, TheContextIsWhatTheCacheHolds) {
+    EngineOptions options = nano_options();
+    options.kv_cache_bytes = int64_t{11264} * 650;
+    EXPECT_EQ(open_engine(options).value()->info().max_model_len, 640);
+    options.kv_cache_bytes = int64_t{11264} * 63;  // not one page
+    EXPECT_EQ(open_engine(options).status().code(), StatusCode::resource_exhausted);
+}
+
+TEST(EngineOpen, TheQueueHasItsBound) {
+    EngineOptions options = nano_options();
+    options.max_queued_requests = 2;
+    const auto engine = open_engine(options).value();
+    const Request request{.prompt = {1, 2, 3}, .sampling = {.max_tokens = 4000, .ignore_eos = true}};
+    EXPECT_TRUE(engine->submit(request, [](Event) {}).ok());
+    EXPECT_TRUE(engine->submit(request, [](Event) {}).ok());
+    const auto third = engine->submit(request, [](Event) {});
+    EXPECT_EQ(third.status().code(), StatusCode::resource_exhausted);
+    EXPECT_THAT(third.status().message(), HasSubstr("2 requests are queued"));
 }
 
 }  // namespace
