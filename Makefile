@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 10
 PORT ?= 8000
 
-.PHONY: help deps build serve test eval sanitize fuzz bench gpu-test format lint clean
+.PHONY: help deps build serve test eval sanitize tsan fuzz bench gpu-test format lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,6 +31,13 @@ sanitize: deps  ## the unit tests under AddressSanitizer and UndefinedBehaviorSa
 	@[ -f build/asan/build.ninja ] || cmake --preset asan
 	cmake --build --preset asan -j $(JOBS) --target unit_tests
 	ctest --test-dir build/asan --output-on-failure -LE 'gpu|e2e|slow' -j $(JOBS)
+
+TSAN_TESTS = http api schedule engine
+tsan: deps  ## the tests of what has threads under ThreadSanitizer
+	@[ -f build/tsan/build.ninja ] || cmake --preset tsan
+	cmake --build --preset tsan -j $(JOBS) --target $(TSAN_TESTS:=_test)
+	TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan --output-on-failure \
+		-L '^(http|api|schedule|engine)$$' -LE slow -E Golden -j $(JOBS)
 
 fuzz: deps  ## each libFuzzer target for $(FUZZ_SECONDS) s
 	@[ -f build/fuzz/build.ninja ] || cmake --preset fuzz

@@ -28,6 +28,7 @@ template <typename Options>
 int run(const Result<Options>& options, const cli::CommandLine& line, int (*command)(const Options&)) {
     if (!options.ok()) return report_error(options.status());
     set_up_log(options->log);
+    if (!line.given.empty()) log_info("Options: {}", fmt::join(line.given, ", "));
     for (const std::string& warning : line.warnings) log_warning("{}", warning);
     return command(*options);
 }

@@ -121,7 +121,11 @@ bool is_neutral(const Option& option, const std::string& text) {
 
 // An option that was given.
 Status apply(const Option& option, const Given& given, CommandLine& line) {
-    if (option.treatment == Treatment::used) return line.values.set(option, given.raw);
+    if (option.treatment == Treatment::used) {
+        line.given.push_back(
+            fmt::format("{} {}", option.name, option.secret ? "…" : fmt::format("{}", fmt::join(given.raw, " "))));
+        return line.values.set(option, given.raw);
+    }
     if (is_neutral(option, given.raw.back())) return {};
     if (option.treatment == Treatment::refused)
         return option.neutral.empty() || option.type == OptionType::flag

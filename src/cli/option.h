@@ -44,6 +44,7 @@ struct Option {
     Treatment treatment = Treatment::used;
     std::string_view neutral;  // ignored and refused: values, separated by spaces, that ask for what is done anyway
     bool above_minimum = false;
+    bool secret = false;  // its value is in no log and no message
 };
 
 // In the order of the help.

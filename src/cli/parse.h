@@ -17,6 +17,7 @@ struct CommandLine {
     std::vector<std::string> arguments;  // without a dash: MODEL, PROMPT
     Values values;                       // with the defaults of the table
     std::vector<std::string> warnings;   // one line each
+    std::vector<std::string> given;      // options with an effect that were given, for the log: without secrets
 };
 
 using Environment = std::map<std::string, std::string>;

@@ -2,6 +2,7 @@
 #include "cli/config_file.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -14,7 +15,7 @@ namespace {
 using Arguments = std::vector<std::string>;
 
 std::string write_file(const std::string& text) {
-    const std::string path = testing::TempDir() + "glm5_config.yaml";
+    const std::string path = testing::TempDir() + fmt::format("glm5_config_{}.yaml", getpid());
     std::ofstream(path) << text;
     return path;
 }
@@ -30,7 +31,7 @@ Result<ServeOptions> serve(const std::string& yaml, const Arguments& more = {}, 
 std::string error_of(const std::string& yaml, const Arguments& more = {}) {
     std::string message = serve(yaml, more).status().message();
     if (const size_t at = message.find(testing::TempDir()); at != std::string::npos)
-        message.erase(at, testing::TempDir().size());
+        message.replace(at, write_file(yaml).size(), "config.yaml");
     return message;
 }
 
@@ -97,33 +98,31 @@ TEST(ConfigFile, IgnoredAndRefusedOptions) {
     ASSERT_TRUE(line.ok()) << line.status().message();
     EXPECT_EQ(line->warnings, (Arguments{path + ":3: mm-x has no effect here", "--trust-remote-code has no effect here",
                                          "--limit-mm-per-prompt has no effect here"}));
-    EXPECT_EQ(error_of("port: 1\nenable-lora: true\n"),
-              "glm5_config.yaml:2: --enable-lora: adapters are not supported");
+    EXPECT_EQ(error_of("port: 1\nenable-lora: true\n"), "config.yaml:2: --enable-lora: adapters are not supported");
 }
 
 TEST(ConfigFile, ErrorsNameFileAndLine) {
     const std::pair<const char*, const char*> cases[] = {
         {"port: 1\n\nmax-model-length: 8k\n",
-         "glm5_config.yaml:3: unknown option max-model-length; did you mean max-model-len?"},
-        {"completely-different-thing: 1\n", "glm5_config.yaml:1: unknown option completely-different-thing"},
-        {"port: eighty\n", "glm5_config.yaml:1: --port eighty: must be an integer"},
-        {"host: a\nport: [1, 2]\n", "glm5_config.yaml:2: port takes one value, found a list"},
-        {"api-key: []\n", "glm5_config.yaml:1: api-key: the list is empty"},
-        {"port: 1\nport: 2\n", "glm5_config.yaml:2: port: is given twice"},
-        {"max-model-len: 1\nmax_model_len: 2\n", "glm5_config.yaml:2: max_model_len: --max-model-len is given twice"},
-        {"disable-access-log: maybe\n", "glm5_config.yaml:1: --disable-access-log maybe: must be true or false"},
-        {"default-chat-template-kwargs: 1\n",
-         "glm5_config.yaml:1: --default-chat-template-kwargs 1: must be a JSON object"},
-        {"config: other.yaml\n", "glm5_config.yaml:1: config: a file cannot name another one"},
-        {"temperature: 1\n", "glm5_config.yaml:1: unknown option temperature"},
-        {"- port\n", "glm5_config.yaml:1: expected options, as 'name: value'"},
-        {"port\n", "glm5_config.yaml:1: expected options, as 'name: value'"},
-        {"a: &x 1\nb: *x\n", "glm5_config.yaml:2: aliases are not supported"},
-        {"[a, b]: 1\n", "glm5_config.yaml:1: expected a name, found a list or map"},
+         "config.yaml:3: unknown option max-model-length; did you mean max-model-len?"},
+        {"completely-different-thing: 1\n", "config.yaml:1: unknown option completely-different-thing"},
+        {"port: eighty\n", "config.yaml:1: --port eighty: must be an integer"},
+        {"host: a\nport: [1, 2]\n", "config.yaml:2: port takes one value, found a list"},
+        {"api-key: []\n", "config.yaml:1: api-key: the list is empty"},
+        {"port: 1\nport: 2\n", "config.yaml:2: port: is given twice"},
+        {"max-model-len: 1\nmax_model_len: 2\n", "config.yaml:2: max_model_len: --max-model-len is given twice"},
+        {"disable-access-log: maybe\n", "config.yaml:1: --disable-access-log maybe: must be true or false"},
+        {"default-chat-template-kwargs: 1\n", "config.yaml:1: --default-chat-template-kwargs 1: must be a JSON object"},
+        {"config: other.yaml\n", "config.yaml:1: config: a file cannot name another one"},
+        {"temperature: 1\n", "config.yaml:1: unknown option temperature"},
+        {"- port\n", "config.yaml:1: expected options, as 'name: value'"},
+        {"port\n", "config.yaml:1: expected options, as 'name: value'"},
+        {"a: &x 1\nb: *x\n", "config.yaml:2: aliases are not supported"},
+        {"[a, b]: 1\n", "config.yaml:1: expected a name, found a list or map"},
     };
     for (const auto& [yaml, expected] : cases) EXPECT_EQ(error_of(yaml), expected) << yaml;
     for (const char* broken : {"a: 'x\n", "a: [1\n", "\tport: 1", "a: b: c", "{a: 1", "%YAML 99\n---\na: 1\n", "!<x"})
-        EXPECT_TRUE(error_of(broken).starts_with("glm5_config.yaml:")) << broken << error_of(broken);
+        EXPECT_TRUE(error_of(broken).starts_with("config.yaml:")) << broken << error_of(broken);
     EXPECT_TRUE(serve("").ok());
     EXPECT_TRUE(serve("# nothing\n").ok());
 }

@@ -1,5 +1,6 @@
 // Help, completion and man page: each option is in them, and searches find it.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -77,7 +78,7 @@ int run(const std::string& command) {
 }
 
 TEST(Completion, BashAcceptsTheScriptAndCompletesByIt) {
-    const std::string path = testing::TempDir() + "glm5_completion.bash";
+    const std::string path = testing::TempDir() + fmt::format("glm5_completion_{}.bash", getpid());
     std::ofstream(path) << text_of({"completion", "bash"});
     const auto completes = [&](const std::string& words, int index, const std::string& expected) {
         return run(

@@ -1,5 +1,6 @@
 // Commands written for `vllm serve`: what is taken over, ignored with one warning, and refused with a reason.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -165,8 +166,15 @@ TEST(Vllm, DottedJson) {
                     .ends_with("is not an option of 'glm5 generate'"));
 }
 
+TEST(ApiKeys, AreInNoLog) {
+    const auto line =
+        parse({"serve", "m", "--api-key", "secret", "--port=1", "--served-model-name", "a", "b", "-O3"}, {});
+    ASSERT_TRUE(line.ok());
+    EXPECT_EQ(line->given, (Arguments{"--served-model-name a b", "--port 1", "--api-key …"}));
+}
+
 TEST(ApiKeys, ComeFromOptionsAndFile) {
-    const std::string path = testing::TempDir() + "glm5_keys";
+    const std::string path = testing::TempDir() + fmt::format("glm5_keys_{}", getpid());
     std::ofstream(path) << "one\n\n  \ntwo \r\nthree";
     EXPECT_EQ(serve({"--api-key", "a", "b", "--api-key", "c", "--api-key-file", path}).api_keys,
               (Arguments{"a", "b", "c", "one", "two", "three"}));
