@@ -47,7 +47,7 @@ struct Option {
     bool secret = false;  // its value is in no log and no message
 };
 
-// In the order of the help.
+// In the order of the help. Rows with one name are of different subcommands.
 const std::vector<Option>& option_table();
 
 // Whether `name` belongs to a family of vLLM options (--mm-…) that are ignored.

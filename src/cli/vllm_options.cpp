@@ -63,6 +63,7 @@ constexpr Row kIgnored[] = {
     {"--num-scheduler-steps", kText, "", "1"},
     {"--gpu-memory-utilization", OptionType::real, "has no effect on the CPU; --kv-cache-memory-bytes sizes the cache"},
     {"--block-size", kInteger, "pages hold 64 tokens; another value has no effect", "64"},
+    {"--seed", kText, "a request without a seed draws its own"},
     {"--max-logprobs"},
     {"--logprobs-mode"},
     {"--tool-call-parser"},

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
+#include <map>
 
 #include "cli/commands.h"
 
@@ -205,9 +205,10 @@ TEST(Generate, TakesAPromptThatLooksLikeAnOption) {
 }
 
 TEST(Table, NamesAreUniqueAndDefaultsAreValid) {
-    std::set<std::string_view> names;
+    std::map<std::string_view, unsigned> commands;  // of the rows with one name
     for (const Option& option : option_table()) {
-        EXPECT_TRUE(names.insert(option.name).second) << option.name;
+        EXPECT_EQ(commands[option.name] & option.commands, 0u) << option.name;
+        commands[option.name] |= option.commands;
         EXPECT_TRUE(option.name.starts_with("--")) << option.name;
         EXPECT_TRUE(option.treatment != Treatment::used || !(option.help.empty() || option.group.empty()))
             << option.name;
