@@ -25,7 +25,7 @@ test: build  ## unit tests, golden values, and the end-to-end suite
 	ctest --test-dir build/release --output-on-failure -LE gpu -j $(JOBS)
 
 eval: build  ## the whole task evaluation of glm5-nano over HTTP
-	python3 tests/e2e/eval.py --glm5 build/release/glm5
+	python3 tests/e2e/eval.py --same-as-alone --glm5 build/release/glm5
 
 sanitize: deps  ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@[ -f build/asan/build.ninja ] || cmake --preset asan

@@ -24,8 +24,7 @@ public:
     std::optional<bool> boolean(std::string_view name);
     std::optional<int64_t> integer(std::string_view name, int64_t minimum = std::numeric_limits<int64_t>::min(),
                                    int64_t maximum = std::numeric_limits<int64_t>::max());
-    std::optional<double> number(std::string_view name, double minimum, double maximum,
-                                 Bound bound = Bound::inclusive);
+    std::optional<double> number(std::string_view name, double minimum, double maximum, Bound bound = Bound::inclusive);
     std::optional<std::string> text(std::string_view name);
     const json::Array* array(std::string_view name);    // nullptr: absent
     const json::Object* object(std::string_view name);  // nullptr: absent

@@ -39,7 +39,7 @@ struct GenerationPlan {
     int32_t first_eos_token_id = -1;            // ends the text without a stop_reason
     std::optional<chat::PromptEnd> prompt_end;  // of a chat: where the split of reasoning begins
     bool include_reasoning = true;
-    std::shared_ptr<const void> ticket;         // dropped with the generation
+    std::shared_ptr<const void> ticket;  // dropped with the generation
 };
 
 class Generation : public std::enable_shared_from_this<Generation> {

@@ -38,16 +38,16 @@ void read_logit_bias(FieldReader& reader, Sampling& sampling) {
     for (const auto& [key, value] : *biases) {
         const auto id = json::parse_int64(key);
         if (!id || std::to_string(*id) != key)  // one text for each id, so that none comes twice
-            return reader.fail(
-                invalid_request("logit_bias", "The keys of logit_bias must be token ids, not '{}'.", key.substr(0, 64)));
+            return reader.fail(invalid_request("logit_bias", "The keys of logit_bias must be token ids, not '{}'.",
+                                               key.substr(0, 64)));
         const std::string path = "logit_bias." + key;
         if (*id < 0 || *id > std::numeric_limits<int32_t>::max())
             return reader.fail(invalid_request(path, "Token id {} is out of vocabulary.", *id));
         const auto bias = value.to_double();
         if (!bias) return reader.fail_type(path, "a number", value);
         if (*bias < -kMaxLogitBias || *bias > kMaxLogitBias)
-            return reader.fail(invalid_request(path, "{} must be {} to {}, not {}.", path, -kMaxLogitBias, kMaxLogitBias,
-                                               value.as_number().text.substr(0, 32)));
+            return reader.fail(invalid_request(path, "{} must be {} to {}, not {}.", path, -kMaxLogitBias,
+                                               kMaxLogitBias, value.as_number().text.substr(0, 32)));
         sampling.logit_bias.emplace_back(static_cast<int32_t>(*id), to_float(*bias));
     }
 }

@@ -112,7 +112,8 @@ void Service::set_progress(int64_t loaded_bytes, int64_t total_bytes) {
 
 void Service::set_model(ServedModel model) {
     model_ = std::make_unique<const ServedModel>(std::move(model));
-    engine_metrics_ = std::make_unique<EngineMetrics>(registry_, options_.model_names[0], model_->info, model_->engine.stats);
+    engine_metrics_ =
+        std::make_unique<EngineMetrics>(registry_, options_.model_names[0], model_->info, model_->engine.stats);
     State loading = State::loading;
     state_.compare_exchange_strong(loading, State::ready);
 }
@@ -150,11 +151,13 @@ void Service::liveness(const http::ExchangePtr& exchange) {
 
 void Service::readiness(const http::ExchangePtr& exchange) const {
     const State state = state_;
-    const json::Value body = json::Value::object(
-        {{"status", state == State::ready ? "ready" : state == State::loading ? "loading" : "draining"},
-         {"loaded_bytes", loaded_bytes_.load()},
-         {"total_bytes", total_bytes_.load()}});
-    exchange->respond({state == State::ready ? 200 : 503, "application/json", json::write(body, {.compact = true}), {}});
+    const json::Value body = json::Value::object({{"status", state == State::ready     ? "ready"
+                                                             : state == State::loading ? "loading"
+                                                                                       : "draining"},
+                                                  {"loaded_bytes", loaded_bytes_.load()},
+                                                  {"total_bytes", total_bytes_.load()}});
+    exchange->respond(
+        {state == State::ready ? 200 : 503, "application/json", json::write(body, {.compact = true}), {}});
 }
 
 void Service::show_load(const http::ExchangePtr& exchange) const {

@@ -76,7 +76,8 @@ private:
     };
     using Plan = std::variant<GenerationPlan, ApiError>;
     using Answer = std::variant<json::Value, ApiError>;
-    using BodyTask = std::function<void(const http::ExchangePtr& exchange, const json::Value& body, Identity& identity)>;
+    using BodyTask =
+        std::function<void(const http::ExchangePtr& exchange, const json::Value& body, Identity& identity)>;
 
     void add_routes();
     void add_model_routes();
@@ -124,7 +125,7 @@ private:
     metrics::Registry registry_;
     std::unique_ptr<HttpMetrics> http_metrics_;
     std::unique_ptr<EngineMetrics> engine_metrics_;  // with model_
-    std::atomic<int64_t> num_generations_ = 0;  // accepted and not yet answered
+    std::atomic<int64_t> num_generations_ = 0;       // accepted and not yet answered
     Heartbeat heartbeat_;
     std::mutex warned_mutex_;
     std::set<std::string> warned_fields_;

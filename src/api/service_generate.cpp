@@ -98,8 +98,8 @@ std::variant<Request, ApiError> Service::make_request(const GenerationFields& fi
         return invalid_request("priority", "priority must be 0, not {}: this server does not schedule by priority.",
                                fields.priority);
     const ModelInfo& info = model_->info;
-    auto sampling = resolve_sampling(fields.sampling, info.sampling_defaults, info.num_vocab_tokens,
-                                     static_cast<int>(requested));
+    auto sampling =
+        resolve_sampling(fields.sampling, info.sampling_defaults, info.num_vocab_tokens, static_cast<int>(requested));
     if (auto* error = std::get_if<ApiError>(&sampling)) return std::move(*error);
     return Request{.prompt = std::move(prompt),
                    .sampling = std::move(std::get<Sampling>(sampling)),

@@ -9,8 +9,7 @@ void Service::answer_body(const http::ExchangePtr& exchange, Answer (Service::*a
         const Answer result = (this->*answer)(body);
         answered->add_header("X-Request-Id", identity.id);
         if (const auto* error = std::get_if<ApiError>(&result)) return answered->respond(error_response(*error));
-        answered->respond(
-            {200, "application/json", json::write(std::get<json::Value>(result), {.compact = true}), {}});
+        answered->respond({200, "application/json", json::write(std::get<json::Value>(result), {.compact = true}), {}});
     });
 }
 

@@ -100,6 +100,11 @@ void RequestReader::take_header() {
         return fail(431, fmt::format("The request has {} header fields; {} are allowed.", count, limits_.max_headers));
     if (message.version() != 10 && message.version() != 11)
         return fail(400, "The request is not valid HTTP/1.1: unknown version.");
+    // Beast takes the body of any other coding for empty; what follows would then be read as a request.
+    const auto codings = message.count(beast_http::field::transfer_encoding);
+    if (codings > 1 ||
+        (codings == 1 && !boost::beast::iequals(message[beast_http::field::transfer_encoding], "chunked")))
+        return fail(400, "The request is not valid HTTP/1.1: its Transfer-Encoding must be chunked.");
     request_.method = std::string(message.method_string());
     request_.target = std::string(message.target());
     auto path = path_of(request_.target);

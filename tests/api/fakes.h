@@ -52,7 +52,7 @@ private:
 
 // Keeps every request; the test sends the events of the last, or of any.
 struct FakeEngine {
-    Status refusal;  // not ok: submit answers it
+    Status refusal;   // not ok: submit answers it
     Request request;  // the last
     EventSink sink;   // of it
     std::vector<EventSink> sinks;

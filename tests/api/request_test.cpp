@@ -51,7 +51,8 @@ TEST(ChatRequest, ReadsEveryFieldThatIsUsed) {
     EXPECT_EQ(request.fields.max_tokens, 7);
     EXPECT_EQ(request.fields.stop, (std::vector<std::string>{"a", "b"}));
     EXPECT_EQ(request.fields.sampling.others.stop_token_ids, (std::vector<int32_t>{1, 2}));
-    EXPECT_TRUE(request.fields.sampling.others.ignore_eos && request.fields.include_stop_str_in_output && request.fields.stream);
+    EXPECT_TRUE(request.fields.sampling.others.ignore_eos && request.fields.include_stop_str_in_output &&
+                request.fields.stream);
     EXPECT_FALSE(request.fields.skip_special_tokens);
     EXPECT_TRUE(request.fields.include_usage && request.fields.continuous_usage_stats);
     EXPECT_EQ(request.fields.request_id, "r");

@@ -389,8 +389,8 @@ TEST_F(ServiceTest, SamplingReachesTheEngine) {
 
 TEST_F(ServiceTest, ChoicesOfAStreamInterleaveAndEndAlone) {
     load();
-    const auto exchange =
-        submit_chat(kNoThinking + R"(, "n": 2, "stream": true, "stop": "dog", "stream_options": {"include_usage": true})");
+    const auto exchange = submit_chat(
+        kNoThinking + R"(, "n": 2, "stream": true, "stop": "dog", "stream_options": {"include_usage": true})");
     choice_event(*exchange, 0, 1, "one");
     choice_event(*exchange, 0, 0, "two");
     choice_event(*exchange, 0, 1, " dog more");
@@ -433,8 +433,8 @@ TEST_F(ServiceTest, ChoicesOfAStreamInterleaveAndEndAlone) {
 
 TEST_F(ServiceTest, AnswersOfSeveralPromptsAreInTheirOrder) {
     load();
-    const auto exchange = send("POST", "/v1/completions",
-                               R"({"prompt": ["a", [5, 6]], "n": 2, "echo": true, "return_token_ids": true})");
+    const auto exchange =
+        send("POST", "/v1/completions", R"({"prompt": ["a", [5, 6]], "n": 2, "echo": true, "return_token_ids": true})");
     ASSERT_TRUE(exchange->run_until([&] { return engine_.submitted == 2; }));
     EXPECT_EQ(engine_.request.prompt, (std::vector<int32_t>{5, 6}));
     choice_event(*exchange, 1, 1, "four", FinishReason::length);
@@ -453,12 +453,14 @@ TEST_F(ServiceTest, AnswersOfSeveralPromptsAreInTheirOrder) {
     for (size_t i = 0; i < 4; ++i) {
         EXPECT_EQ(choices[i].find("index")->to_int64(), static_cast<int64_t>(i));
         EXPECT_EQ(choices[i].find("text")->as_string(), expected[i]);
-        EXPECT_EQ(member(choices[i], "prompt_token_ids"), i < 2 ? json::write(json::Array(
-            {tokenizer_->encode("a")[0]})) : "[5, 6]");
+        EXPECT_EQ(member(choices[i], "prompt_token_ids"),
+                  i < 2 ? json::write(json::Array({tokenizer_->encode("a")[0]})) : "[5, 6]");
         completion_tokens += static_cast<int64_t>(choices[i].find("token_ids")->as_array().size());
     }
-    EXPECT_EQ(member(choices[3], "token_ids"),
-              json::write([&] { const auto ids = tokenizer_->encode("four"); return json::Array(ids.begin(), ids.end()); }()));
+    EXPECT_EQ(member(choices[3], "token_ids"), json::write([&] {
+                  const auto ids = tokenizer_->encode("four");
+                  return json::Array(ids.begin(), ids.end());
+              }()));
     const json::Value& usage = *answer.find("usage");
     EXPECT_EQ(usage.find("prompt_tokens")->to_int64(), 3);
     EXPECT_EQ(usage.find("completion_tokens")->to_int64(), completion_tokens);
@@ -504,9 +506,9 @@ TEST_F(ServiceTest, StopStringsWaitForMinTokens) {
     load();
     const std::vector<int32_t> tokens = tokenizer_->encode("aa bb aa bb");
     const auto ids = tokenizer_->encode("aa");
-    const auto exchange = submit(
-        "/v1/completions",
-        fmt::format(R"({{"prompt": "x", "stop": "aa", "min_tokens": {}, "max_tokens": 50}})", ids.size()));
+    const auto exchange =
+        submit("/v1/completions",
+               fmt::format(R"({{"prompt": "x", "stop": "aa", "min_tokens": {}, "max_tokens": 50}})", ids.size()));
     event(*exchange, "aa");
     EXPECT_FALSE(exchange->ended);
     event(*exchange, " bb aa bb");
@@ -680,13 +682,20 @@ TEST_F(GuardedServiceTest, KeysAreTakenFromEitherHeader) {
         const char* value;
         int status;
     } cases[] = {
-        {"Authorization", "Bearer first key", 200}, {"authorization", "bearer second", 200},
-        {"Authorization", "Bearer   second", 200},  {"x-api-key", "second", 200},
-        {"X-API-Key", "first key", 200},            {"", "", 401},
-        {"Authorization", "Bearer second ", 401},   {"Authorization", "Bearer", 401},
-        {"Authorization", "Bearer ", 401},          {"Authorization", "second", 401},
-        {"Authorization", "Basic second", 401},     {"x-api-key", "", 401},
-        {"x-api-key", "Second", 401},               {"x-api-key", "secon", 401},
+        {"Authorization", "Bearer first key", 200},
+        {"authorization", "bearer second", 200},
+        {"Authorization", "Bearer   second", 200},
+        {"x-api-key", "second", 200},
+        {"X-API-Key", "first key", 200},
+        {"", "", 401},
+        {"Authorization", "Bearer second ", 401},
+        {"Authorization", "Bearer", 401},
+        {"Authorization", "Bearer ", 401},
+        {"Authorization", "second", 401},
+        {"Authorization", "Basic second", 401},
+        {"x-api-key", "", 401},
+        {"x-api-key", "Second", 401},
+        {"x-api-key", "secon", 401},
         {"x-api-key", "second1", 401},
     };
     for (const auto& expected : cases)

@@ -2,12 +2,14 @@
 """What glm5-nano was trained to do, measured over HTTP against a real server; fails below the limits.
 
 Answers are greedy and compared whole, after trimming spaces. Sums are printed and never counted: the model did not
-learn them. --part asks a fixed part of it, for every test run.
+learn them. --part asks a fixed part of it, for every test run. --same-as-alone asks everything once more, one by one, and
+wants the same texts: neither what else runs, nor the order, nor what the prefix cache holds may change an answer.
 """
 import argparse
 import concurrent.futures
 import json
 import os
+import random
 import sys
 import time
 
@@ -60,19 +62,40 @@ def select_part(tasks):
     return chosen
 
 
-def run(server, tasks, in_flight, verbose):
+def ask(server, tasks, in_flight, seed):
+    """(text, usage) of each task; asked in the order of `seed`."""
+    order = random.Random(seed).sample(range(len(tasks)), len(tasks))
+    answers = [None] * len(tasks)
+    with concurrent.futures.ThreadPoolExecutor(in_flight) as pool:
+        for place, answer in zip(order, pool.map(lambda place: tasks[place].run(server), order)):
+            answers[place] = answer
+    return answers
+
+
+def count(tasks, answers, verbose):
     """group → [right, asked, prompt tokens, completion tokens]"""
     totals = {}
-    with concurrent.futures.ThreadPoolExecutor(in_flight) as pool:
-        for task, (text, usage) in zip(tasks, pool.map(lambda task: task.run(server), tasks)):
-            total = totals.setdefault(task.group, [0, 0, 0, 0])
-            total[0] += text == task.expected
-            total[1] += 1
-            total[2] += usage["prompt_tokens"]
-            total[3] += usage["completion_tokens"]
-            if verbose and text != task.expected:
-                print(f"{task.group}: expected {task.expected!r}, found {text!r}")
+    for task, (text, usage) in zip(tasks, answers):
+        total = totals.setdefault(task.group, [0, 0, 0, 0])
+        total[0] += text == task.expected
+        total[1] += 1
+        total[2] += usage["prompt_tokens"]
+        total[3] += usage["completion_tokens"]
+        if verbose and text != task.expected:
+            print(f"{task.group}: expected {task.expected!r}, found {text!r}")
     return totals
+
+
+def count_changed(server, tasks, answers):
+    """How many answers are others when each task is asked alone."""
+    changed = 0
+    for task, (among_others, _) in zip(tasks, answers):
+        alone = task.run(server)[0]
+        if alone != among_others:
+            changed += 1
+            print(f"{task.group}: alone {alone!r}, among others {among_others!r}")
+    print(f"{len(tasks) - changed} of {len(tasks)} texts are the same alone")
+    return changed
 
 
 def report(tasks, totals, seconds):
@@ -104,7 +127,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--glm5", required=True, help="the binary")
     parser.add_argument("--part", action="store_true", help="a fixed part only")
-    parser.add_argument("--in-flight", type=int, default=2, help="requests at once")
+    parser.add_argument("--in-flight", type=int, default=16, help="requests at once")
+    parser.add_argument("--shuffle", type=int, default=1, metavar="SEED", help="the order of the requests")
+    parser.add_argument("--same-as-alone", action="store_true", help="ask everything once more, one by one")
     parser.add_argument("--verbose", action="store_true", help="print wrong answers")
     parser.add_argument("flags", nargs="*", help="more flags of glm5 serve, after --")
     arguments = parser.parse_args()
@@ -115,8 +140,10 @@ def main():
     server = Server(arguments.glm5, "--disable-access-log", *arguments.flags).wait_ready()
     try:
         start = time.monotonic()
-        totals = run(server, tasks, arguments.in_flight, arguments.verbose)
-        failed = report(tasks, totals, time.monotonic() - start)
+        answers = ask(server, tasks, arguments.in_flight, arguments.shuffle)
+        failed = report(tasks, count(tasks, answers, arguments.verbose), time.monotonic() - start)
+        if arguments.same_as_alone and count_changed(server, tasks, answers):
+            failed.append("the same texts alone")
     finally:
         code = server.stop()
     if code != 0:
