@@ -23,7 +23,7 @@ namespace {
 constexpr int kPrefillTokens = 2048;
 constexpr int kDecodeContext = 512;
 constexpr int kDecodeSteps = 64;  // the context grows from 512 to 576, nine pages
-constexpr int kMaxBatch = 16;
+constexpr int kMaxBatch = 64;
 
 double seconds_of(const std::function<void()>& work) {
     const auto start = std::chrono::steady_clock::now();
@@ -216,14 +216,14 @@ double read_rate(int64_t bytes, int num_threads) {
     return double(buffer.size() * sizeof(uint64_t)) * kPasses / seconds;
 }
 
-void bench_prefill(Model& model, double gemm_flops_per_s) {
-    const auto sequences = make_sequences(model.config(), 1, kPrefillTokens);
+void bench_prefill(Model& model, int num_tokens, double gemm_flops_per_s) {
+    const auto sequences = make_sequences(model.config(), 1, num_tokens);
     schedule::StepPlan plan;
-    add_to_plan(plan, sequences[0], 0, kPrefillTokens);
+    add_to_plan(plan, sequences[0], 0, num_tokens);
     const double seconds = best_of(3, [&] { model.run(plan); });
-    const double flops = count_flops(model, 0, kPrefillTokens);
+    const double flops = count_flops(model, 0, num_tokens);
     fmt::print("prefill of {} tokens: {:.0f} tokens/s, {:.3f} s; {:.1f} GFLOP, {:.1f} GFLOP/s, {:.0f} % of GEMM\n",
-               kPrefillTokens, kPrefillTokens / seconds, seconds, flops / 1e9, flops / seconds / 1e9,
+               num_tokens, num_tokens / seconds, seconds, flops / 1e9, flops / seconds / 1e9,
                100 * flops / seconds / gemm_flops_per_s);
 }
 
@@ -268,8 +268,8 @@ int run(int argc, char** argv) {
     fmt::print("{}, {}\n", directory, model->backend->description());
     const double gemm_flops_per_s = gemm_rate(*model->backend);
     fmt::print("float32 GEMM, 2048 by 1024 by 1024: {:.1f} GFLOP/s\n", gemm_flops_per_s / 1e9);
-    bench_prefill(*model, gemm_flops_per_s);
-    for (int batch : {1, kMaxBatch}) bench_decode(*model, batch, num_threads, gemm_flops_per_s);
+    for (int num_tokens : {512, kPrefillTokens}) bench_prefill(*model, num_tokens, gemm_flops_per_s);
+    for (int batch : {1, 16, kMaxBatch}) bench_decode(*model, batch, num_threads, gemm_flops_per_s);
     return 0;
 }
 
