@@ -41,7 +41,7 @@ tsan: deps  ## the tests of what has threads under ThreadSanitizer
 
 fuzz: deps  ## each libFuzzer target for $(FUZZ_SECONDS) s
 	@[ -f build/fuzz/build.ninja ] || cmake --preset fuzz
-	cmake --build --preset fuzz -j $(JOBS)
+	cmake --build --preset fuzz -j $(JOBS) --target fuzz_programs
 	scripts/fuzz build/fuzz $(FUZZ_SECONDS)
 
 bench: build  ## tokenizer, template, ops and whole-model figures of this machine

@@ -64,7 +64,8 @@ function(glm5_library name)
   endforeach()
 endfunction()
 
-add_custom_target(unit_tests)  # every test program
+add_custom_target(unit_tests)     # every test program
+add_custom_target(fuzz_programs)  # every fuzz target
 
 # glm5_test(NAME [LINKS libraries…] [SLOW filter]): NAME_test from every .cpp of this folder, each case a CTest. Cases that
 # the filter of gtest matches have the label slow, which sanitizer runs leave out.
@@ -93,6 +94,7 @@ endfunction()
 function(glm5_fuzz name)
   cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
   add_executable(fuzz_${name} ${name}_fuzz.cpp)
+  add_dependencies(fuzz_programs fuzz_${name})
   list(TRANSFORM ARG_LINKS PREPEND glm5_)
   target_link_libraries(fuzz_${name} PRIVATE ${ARG_LINKS} glm5_options -fsanitize=fuzzer)
 endfunction()
