@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
+#include "schedule/scheduler.h"
+
 namespace glm5::batch {
-namespace {
 
-int pages_of(int num_tokens) { return (num_tokens + kPageTokens - 1) / kPageTokens; }
-
-}  // namespace
+using schedule::Scheduler;
 
 BatchBuilder::BatchBuilder(ops::Backend& backend, const BatchLimits& limits)
     : backend_(backend),
@@ -18,7 +17,7 @@ BatchBuilder::BatchBuilder(ops::Backend& backend, const BatchLimits& limits)
       slots_(make_field(limits.max_num_tokens)),
       query_start_(make_field(limits.max_num_seqs + 1)),
       context_len_(make_field(limits.max_num_seqs)),
-      page_table_(make_field(int64_t{limits.max_num_seqs} * pages_of(limits.max_context_tokens))),
+      page_table_(make_field(int64_t{limits.max_num_seqs} * Scheduler::pages_needed(limits.max_context_tokens))),
       logit_rows_(make_field(limits.max_num_seqs)) {}
 
 BatchBuilder::Field BatchBuilder::make_field(int64_t capacity) {
@@ -43,7 +42,7 @@ ops::Batch BatchBuilder::build(const schedule::StepPlan& plan) {
     int max_context = 0;
     for (const auto& sequence : plan.sequences) max_context = std::max(max_context, sequence.context_len());
     GLM5_CHECK(max_context <= limits_.max_context_tokens, "{} > {}", max_context, limits_.max_context_tokens);
-    const int pages_per_row = pages_of(max_context);
+    const int pages_per_row = Scheduler::pages_needed(max_context);
     page_table_.host.assign(static_cast<size_t>(num_seqs) * pages_per_row, 0);
 
     for (int s = 0; s < num_seqs; ++s) {
