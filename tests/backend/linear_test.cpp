@@ -5,21 +5,7 @@
 namespace glm5::backend_test {
 namespace {
 
-struct Case {
-    InstructionSet set;
-    ops::Numerics numerics;
-};
-
-std::vector<Case> cases() {
-    std::vector<Case> result;
-    for (InstructionSet set : machine_sets())
-        for (ActivationFormat activation : {ActivationFormat::f32, ActivationFormat::bf16})
-            for (LinearInput input : {LinearInput::unquantised, LinearInput::fp8_1x128})
-                result.push_back({set, {.activation = activation, .linear_input = input}});
-    return result;
-}
-
-class LinearLayers : public testing::TestWithParam<Case> {
+class LinearLayers : public testing::TestWithParam<LinearCase> {
 protected:
     Device device{GetParam().set, GetParam().numerics};
     const bool bf16 = device.rounds();
@@ -156,7 +142,7 @@ TEST_P(LinearLayers, HeadReadsTheWantedRowsUnquantised) {
     expect_close(logits, result, kFloatTolerance, false, "logits");
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, LinearLayers, testing::ValuesIn(cases()));
+INSTANTIATE_TEST_SUITE_P(Cases, LinearLayers, testing::ValuesIn(linear_cases()));
 
 }  // namespace
 }  // namespace glm5::backend_test

@@ -6,25 +6,11 @@
 namespace glm5::backend_test {
 namespace {
 
-struct Case {
-    InstructionSet set;
-    ops::Numerics numerics;
-};
-
-std::vector<Case> cases() {
-    std::vector<Case> result;
-    for (InstructionSet set : machine_sets())
-        for (ActivationFormat activation : {ActivationFormat::f32, ActivationFormat::bf16})
-            for (LinearInput input : {LinearInput::unquantised, LinearInput::fp8_1x128})
-                result.push_back({set, {.activation = activation, .linear_input = input}});
-    return result;
-}
-
 struct Mlp {
     Matrix gate, up, down;
 };
 
-class MlpOps : public testing::TestWithParam<Case> {
+class MlpOps : public testing::TestWithParam<LinearCase> {
 protected:
     Device device{GetParam().set, GetParam().numerics};
     const bool bf16 = device.rounds();
@@ -176,7 +162,7 @@ TEST_P(MlpOps, RouteTiesGoToTheLowerExpertAndNanToNone) {
     EXPECT_EQ(any, (std::vector<int32_t>{0, 1, 2, 3}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, MlpOps, testing::ValuesIn(cases()));
+INSTANTIATE_TEST_SUITE_P(Cases, MlpOps, testing::ValuesIn(linear_cases()));
 
 }  // namespace
 }  // namespace glm5::backend_test

@@ -106,4 +106,19 @@ inline double tolerance(bool bf16) {
 // The FP8 form of every row is what its values give.
 void expect_fp8_form(const ops::Activation& activation, const std::string& what);
 
+// An instruction set and the Numerics that linear layers depend on.
+struct LinearCase {
+    InstructionSet set;
+    ops::Numerics numerics;
+};
+
+inline std::vector<LinearCase> linear_cases() {
+    std::vector<LinearCase> result;
+    for (InstructionSet set : machine_sets())
+        for (ActivationFormat activation : {ActivationFormat::f32, ActivationFormat::bf16})
+            for (LinearInput input : {LinearInput::unquantised, LinearInput::fp8_1x128})
+                result.push_back({set, {.activation = activation, .linear_input = input}});
+    return result;
+}
+
 }  // namespace glm5::backend_test
