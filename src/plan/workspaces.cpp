@@ -1,0 +1,104 @@
+// cpu_workspaces, gpu_workspaces, communication_buffers.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/dtype.h"
+#include "plan/buffers.h"
+
+namespace glm5::plan {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+int64_t padded_context(const StepSizes& sizes) {
+    return ceil_div(sizes.max_model_len, kPageTokens) * kPageTokens;
+}
+
+// Rows of width values and, in e4m3, one scale per 128 of them.
+int64_t fp8_row_bytes(int64_t width) {
+    return width + 4 * ceil_div(width, 128);
+}
+
+}  // namespace
+
+// backend/cpu: gate, up and their scales, the rows of (token, expert) pairs, router logits, a group's index scores, and
+// per thread the largest of what its kernels take.
+std::vector<Buffer> cpu_workspaces(const config::Config& config, const BackendForm& form, const StepSizes& sizes) {
+    constexpr int64_t kGroupScores = 8 << 20, kGroupTokens = 128;  // index_select.cpp
+    constexpr int64_t kGemmScratch = (256 + 192) * 64 * 4;         // kernels.h
+    const int64_t rows = sizes.max_num_tokens, slots = config.num_experts_per_token, hidden = config.hidden_size;
+    const int64_t width = config.moe_intermediate_size, shared = config.shared_expert_width();
+    const int64_t gate = std::max<int64_t>(slots * width + shared, config.intermediate_size);
+    const int64_t scales = std::max(slots * ceil_div(width, 128) + ceil_div(shared, 128),
+                                    ceil_div(config.intermediate_size, 128));
+    const int64_t context = padded_context(sizes);
+    const int64_t group = std::clamp<int64_t>(kGroupScores / context, 1, kGroupTokens);
+    const bool selects = sizes.max_model_len > config.index_top_k;
+
+    const int64_t quads = ceil_div(config.num_heads, 4), top_k = config.index_top_k;
+    const int64_t keys = form.dequantised == DType::f32 ? 0 : top_k * (config.latent_dim + config.rope_dim);
+    const int64_t attention = 8 * top_k + 4 * (quads * ((top_k + 8) / 4 * 16) + keys);
+    const int64_t choice = selects ? 4 * (2 * context + 2048) : 0;
+    const int64_t thread = std::max(attention, choice) + kGemmScratch;
+
+    std::vector<Buffer> buffers = {
+        {"MLP gate and up", fmt::format("2 x {} x {} F32, scales", rows, gate), rows * (2 * gate + scales) * 4},
+        {"expert rows", fmt::format("{} x {} x {} F32, order", rows, slots + 1, hidden),
+         rows * ((slots + 1) * hidden + 2 * slots) * 4},
+        {"router logits", fmt::format("{} x {} F32", rows, config.num_experts), rows * config.num_experts * 4},
+        {"thread memory", fmt::format("{} x {} bytes", sizes.num_threads, thread), sizes.num_threads * thread},
+    };
+    if (selects)
+        buffers.push_back({"index scores", fmt::format("{} x {} F32", group, context), group * context * 4});
+    return buffers;
+}
+
+// In the order of a layer. Index scores are computed for as many rows at once as a fixed budget holds; experts' rows are
+// ordered by expert, each expert's filled up to a tile.
+std::vector<Buffer> gpu_workspaces(const config::Config& config, const layout::ParallelLayout& layout,
+                                   const StepSizes& sizes) {
+    constexpr int64_t kScoreBudget = int64_t{1} << 30;
+    constexpr int64_t kTileRows = 128;
+    const int64_t rows = sizes.max_num_tokens, slots = config.num_experts_per_token, hidden = config.hidden_size;
+    const int64_t context = padded_context(sizes);
+    const int64_t score_rows = std::clamp<int64_t>(kScoreBudget / (4 * context), 1, rows);
+
+    const int64_t experts = config.num_experts / layout.expert;
+    // Of all pairs of the tokens of every group, at most all fall on this rank's experts.
+    const int64_t tokens = layout.expert > 1 ? rows * layout.data : rows;
+    const int64_t pairs = tokens * std::min<int64_t>(slots, experts) + experts * (kTileRows - 1);
+    const int64_t width = config.moe_intermediate_size / layout.expert_tensor();
+    const int64_t dense = std::max(config.intermediate_size, config.shared_expert_width()) / layout.tensor;
+    const int64_t pair_bytes = fp8_row_bytes(hidden) + 4 * width + fp8_row_bytes(width) + 2 * hidden + 8;
+
+    return {
+        {"index scores", fmt::format("{} x {} F32", score_rows, context), score_rows * context * 4},
+        {"router logits", fmt::format("{} x {} F32", rows, config.num_experts), rows * config.num_experts * 4},
+        {"expert rows", fmt::format("{} x {} bytes", pairs, pair_bytes), pairs * pair_bytes},
+        {"dense and shared MLP", fmt::format("{} x 2 x {} BF16, codes", rows, dense),
+         rows * (4 * dense + fp8_row_bytes(dense))},
+    };
+}
+
+// Rows of hidden values: a sum's input and output, each twice, so that a step may begin while a peer still reads.
+std::vector<Buffer> communication_buffers(const config::Config& config, const layout::ParallelLayout& layout,
+                                          const StepSizes& sizes) {
+    if (layout.num_ranks() == 1) return {};
+    constexpr int64_t kLibraryBytes = int64_t{512} << 20;
+    const int64_t rows = sizes.max_num_tokens, hidden = config.hidden_size;
+    std::vector<Buffer> buffers = {
+        {"sums over ranks", fmt::format("4 x {} x {} BF16", rows, hidden), 4 * rows * hidden * 2},
+        {"NCCL", "estimate", kLibraryBytes},
+    };
+    if (layout.expert > 1 && layout.data > 1) {
+        const int64_t sent = fp8_row_bytes(hidden) + 2 * hidden;
+        buffers.push_back({"experts' tokens", fmt::format("{} x {} x {} bytes", layout.data, rows, sent),
+                           layout.data * rows * sent});
+    }
+    return buffers;
+}
+
+}  // namespace glm5::plan
