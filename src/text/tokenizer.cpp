@@ -62,8 +62,11 @@ Result<Tokenizer> Tokenizer::from_json(std::string_view tokenizer_json) {
 }
 
 Tokenizer::Tokenizer(TokenizerFile file, Splitter splitter, const std::array<int32_t, 256>& byte_ids)
-    : names_(std::move(file.vocab)), splitter_(std::move(splitter)), bpe_(byte_ids, file.merges) {
-    const int32_t num_entries = names_.size();
+    : vocabulary_size_(file.vocab.size()),
+      names_(std::move(file.vocab)),
+      splitter_(std::move(splitter)),
+      bpe_(byte_ids, file.merges) {
+    const int32_t num_entries = vocabulary_size_;
     for (const auto& [id, content, special] : file.added_tokens) {
         if (id >= num_entries) {
             names_.append(content);

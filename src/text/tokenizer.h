@@ -45,6 +45,8 @@ public:
 
     // Vocabulary and added tokens together; the ids are 0 … num_tokens() - 1.
     int32_t num_tokens() const { return names_.size(); }
+    // The vocabulary alone, which is the ids below: what Hugging Face calls vocab_size.
+    int32_t vocabulary_size() const { return vocabulary_size_; }
     bool is_token(int32_t id) const { return id >= 0 && id < num_tokens(); }
     // Whether skip_special_tokens drops it. False for an id that is no token.
     bool is_special(int32_t id) const { return is_token(id) && special_[id]; }
@@ -61,6 +63,7 @@ private:
     struct Scratch;
     void encode_plain(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const;
 
+    int32_t vocabulary_size_ = 0;
     TokenTable names_;  // [num_tokens] as in the file
     TokenTable bytes_;  // [num_tokens] decoded; indexed are those that a pre-token of the same bytes becomes at once
     std::vector<bool> special_;  // [num_tokens]

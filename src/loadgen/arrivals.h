@@ -1,0 +1,20 @@
+// When each request leaves.
+#pragma once
+
+#include <vector>
+
+#include "loadgen/benchmark.h"
+#include "loadgen/random.h"
+
+namespace glm5::loadgen {
+
+struct Arrivals {
+    std::vector<double> times_s;  // [num_prompts] since the begin, ascending
+    std::vector<double> rates;    // [num_prompts] requests/s that held then; infinity without a rate
+};
+
+// Intervals are Gamma(burstiness, 1 / (rate · burstiness)), summed up, and, without a ramp-up, scaled so that the last
+// request leaves at num_prompts / rate. `random` is in the state in which the dataset left it.
+Arrivals make_arrivals(const BenchmarkOptions& options, NumpyLegacyRandom& random);
+
+}  // namespace glm5::loadgen
