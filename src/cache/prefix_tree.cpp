@@ -32,17 +32,29 @@ size_t PrefixTree::Hash::operator()(const PageTokens& tokens) const {
     return state;
 }
 
-PrefixTree::PrefixTree(PagePool& pool) : pool_(pool) {}
+PrefixTree::PrefixTree(PagePool& pool) : pool_(pool), by_page_(pool.num_pages()) {}
 
 PrefixTree::~PrefixTree() {
     // From the leaves up, without recursion: a long prompt makes a deep tree.
-    while (!leaves_.empty()) remove(**leaves_.begin());
+    for (size_t page = 0; page < by_page_.size(); ++page) {
+        Node* node = by_page_[page];
+        while (node && node != &root_ && node->children.empty()) {
+            Node* parent = node->parent;
+            remove(*node);
+            node = parent;
+        }
+    }
 }
 
-void PrefixTree::touch(Node& node) {
-    const bool is_leaf = leaves_.erase(&node) > 0;
+bool PrefixTree::is_idle_leaf(const Node& node) const {
+    return &node != &root_ && node.children.empty() && !pool_.is_used(node.page);
+}
+
+// One user more of the node's page.
+void PrefixTree::use(Node& node) {
+    if (is_idle_leaf(node)) idle_leaves_.erase(&node);
+    pool_.retain(node.page);
     node.last_used = clock_;
-    if (is_leaf) leaves_.insert(&node);
 }
 
 std::vector<PageId> PrefixTree::match(std::span<const int32_t> tokens) {
@@ -53,18 +65,19 @@ std::vector<PageId> PrefixTree::match(std::span<const int32_t> tokens) {
         const auto child = node->children.find(page_tokens(tokens, page));
         if (child == node->children.end()) break;
         node = child->second.get();
-        touch(*node);
-        pool_.retain(node->page);
+        use(*node);
         pages.push_back(node->page);
     }
     return pages;
 }
 
-void PrefixTree::insert(std::span<const int32_t> tokens, std::span<PageId> pages) {
-    GLM5_CHECK(tokens.size() == pages.size() * kPageTokens, "{} tokens, {} pages", tokens.size(), pages.size());
+void PrefixTree::insert(std::span<const int32_t> tokens, std::span<PageId> pages, size_t num_known) {
+    GLM5_CHECK(tokens.size() == pages.size() * kPageTokens && num_known <= pages.size(), "{} tokens, {} pages, {} known",
+               tokens.size(), pages.size(), num_known);
     ++clock_;
-    Node* node = &root_;
-    for (size_t page = 0; page < pages.size(); ++page) {
+    Node* node = num_known > 0 ? by_page_.at(pages[num_known - 1]) : &root_;
+    GLM5_CHECK(node != nullptr, "page {} is not known", pages[num_known - 1]);
+    for (size_t page = num_known; page < pages.size(); ++page) {
         auto [child, added] = node->children.try_emplace(page_tokens(tokens, page));
         if (added) {
             child->second = std::make_unique<Node>();
@@ -73,47 +86,39 @@ void PrefixTree::insert(std::span<const int32_t> tokens, std::span<PageId> pages
             fresh.page = pages[page];
             fresh.key = &child->first;
             pool_.remember(fresh.page);
+            by_page_[fresh.page] = &fresh;
             ++num_pages_;
-            leaves_.erase(node);
             fresh.last_used = clock_;
-            leaves_.insert(&fresh);
-        } else {
-            touch(*child->second);
-            const PageId known = child->second->page;
-            if (known != pages[page]) {
-                pool_.retain(known);
-                pool_.release(std::exchange(pages[page], known));
-            }
+        } else if (child->second->page != pages[page]) {
+            use(*child->second);
+            pool_.release(std::exchange(pages[page], child->second->page));
         }
         node = child->second.get();
     }
 }
 
+void PrefixTree::release(std::span<const PageId> pages) {
+    for (const PageId page : pages) {
+        pool_.release(page);
+        Node* node = by_page_.at(page);
+        if (node && is_idle_leaf(*node)) idle_leaves_.insert(node);
+    }
+}
+
 void PrefixTree::remove(Node& leaf) {
-    leaves_.erase(&leaf);
+    idle_leaves_.erase(&leaf);
     pool_.forget(leaf.page);
+    by_page_[leaf.page] = nullptr;
     --num_pages_;
     Node& parent = *leaf.parent;
+    parent.last_used = std::max(parent.last_used, leaf.last_used);
     parent.children.erase(parent.children.find(*leaf.key));  // ends the leaf
-    if (parent.children.empty() && &parent != &root_) leaves_.insert(&parent);
+    if (is_idle_leaf(parent)) idle_leaves_.insert(&parent);
 }
 
 int PrefixTree::evict(int count) {
     int evicted = 0;
-    auto leaf = leaves_.begin();
-    while (evicted < count && leaf != leaves_.end()) {
-        Node& candidate = **leaf;
-        if (pool_.is_used(candidate.page)) {
-            ++leaf;
-            continue;
-        }
-        Node* parent = candidate.parent;
-        const auto next = std::next(leaf);
-        remove(candidate);
-        ++evicted;
-        const auto freed = leaves_.find(parent);  // the parent may have become the next leaf
-        leaf = freed != leaves_.end() && (next == leaves_.end() || LeastRecent()(parent, *next)) ? freed : next;
-    }
+    for (; evicted < count && !idle_leaves_.empty(); ++evicted) remove(**idle_leaves_.begin());
     return evicted;
 }
 

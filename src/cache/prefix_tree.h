@@ -2,7 +2,8 @@
 //
 // A radix tree whose edges are the tokens of one page. The pool remembers the tree's pages: a page that no sequence uses
 // stays idle until it is evicted, least recently used first, children before their parents. A sequence that uses a page
-// uses those above it too, so idle pages have only idle pages below. Belongs to the engine's thread.
+// uses those above it too, so idle pages have only idle pages below. Users of pages come and go through the tree, which
+// so knows the idle ones without a search. Belongs to the engine's thread.
 #pragma once
 
 #include <array>
@@ -27,8 +28,13 @@ public:
     std::vector<PageId> match(std::span<const int32_t> tokens);
 
     // Remembers that pages[i], used by the caller, holds the i-th 64 of `tokens` (64 · pages.size() of them) after those
-    // before. Where the tree knows the same beginning in another page, the caller's is exchanged for that one.
-    void insert(std::span<const int32_t> tokens, std::span<PageId> pages);
+    // before. Where the tree knows the same beginning in another page, the caller's is exchanged for that one. The first
+    // num_known pages are the tree's already, from match or an insert; they and their tokens are not looked at, so that a
+    // sequence that grows by a page costs the same at any length.
+    void insert(std::span<const int32_t> tokens, std::span<PageId> pages, size_t num_known = 0);
+
+    // One user less of each page, whether the tree knows it or not.
+    void release(std::span<const PageId> pages);
 
     // Frees up to `count` idle pages, and says how many.
     int evict(int count);
@@ -43,7 +49,7 @@ private:
     struct Node {
         Node* parent = nullptr;
         PageId page = -1;
-        uint64_t last_used = 0;  // never more recent than the parent's
+        uint64_t last_used = 0;  // of this page, or of one below it that is gone
         const PageTokens* key = nullptr;  // in the parent's map
         std::unordered_map<PageTokens, std::unique_ptr<Node>, Hash> children;
     };
@@ -53,12 +59,14 @@ private:
         }
     };
 
-    void touch(Node& node);
+    bool is_idle_leaf(const Node& node) const;
+    void use(Node& node);
     void remove(Node& leaf);
 
     PagePool& pool_;
     Node root_;
-    std::set<Node*, LeastRecent> leaves_;
+    std::set<Node*, LeastRecent> idle_leaves_;
+    std::vector<Node*> by_page_;  // [pool's pages]: nullptr where the tree does not remember it
     uint64_t clock_ = 0;
     int num_pages_ = 0;
 };

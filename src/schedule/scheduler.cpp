@@ -108,7 +108,8 @@ void Scheduler::commit(const StepPlan& plan) {
         sequence.computed_len = planned.context_len();
         const int full = sequence.computed_len / kPageTokens;
         if (limits_.prefix_caching && full > full_before)
-            tree_.insert(std::span(sequence.tokens).first(full * kPageTokens), std::span(sequence.pages).first(full));
+            tree_.insert(std::span(sequence.tokens).first(full * kPageTokens), std::span(sequence.pages).first(full),
+                         full_before);
     }
 }
 
@@ -129,7 +130,7 @@ bool Scheduler::remove(SequenceId id) {
 }
 
 void Scheduler::release_pages(Sequence& sequence) {
-    for (cache::PageId page : sequence.pages) pool_.release(page);
+    tree_.release(sequence.pages);
     sequence.pages.clear();
     sequence.cached_len = sequence.computed_len = 0;
 }

@@ -26,9 +26,7 @@ protected:
         for (int i = 0; i < count; ++i) pages.push_back(pool_.allocate());
         return pages;
     }
-    void release(const std::vector<PageId>& pages) {
-        for (PageId page : pages) pool_.release(page);
-    }
+    void release(const std::vector<PageId>& pages) { tree_.release(pages); }
     // Remembers fresh pages for the tokens, with no user left.
     std::vector<PageId> remember(const std::vector<int32_t>& text) {
         std::vector<PageId> pages = allocate(static_cast<int>(text.size()) / kPageTokens);
@@ -75,6 +73,34 @@ TEST_F(PrefixTreeTest, EvictsTheLeastRecentlyUsedLeavesFirst) {
     EXPECT_THAT(tree_.match(tokens(0, 128)), IsEmpty());
     EXPECT_EQ(tree_.num_pages(), 1);
     EXPECT_TRUE(pool_.check_integrity().ok());
+}
+
+TEST_F(PrefixTreeTest, GrowsBehindPagesThatItKnows) {
+    const std::vector<int32_t> text = tokens(0, 192);
+    std::vector<PageId> whole = allocate(3), other = allocate(3);
+    tree_.insert(text, whole);
+    tree_.insert(std::span(text).first(64), std::span(other).first(1));
+    EXPECT_EQ(other[0], whole[0]);
+    const PageId own = other[2];
+    tree_.insert(text, other, 1);
+    EXPECT_EQ(other, whole);
+    EXPECT_EQ(tree_.num_pages(), 3);
+    EXPECT_FALSE(pool_.is_used(own));
+    EXPECT_TRUE(pool_.check_integrity().ok());
+}
+
+TEST_F(PrefixTreeTest, GrowingCountsAsUseOfThePagesAbove) {
+    std::vector<int32_t> text = tokens(0, 128);
+    std::vector<PageId> pages = allocate(2), other = allocate(1);
+    tree_.insert(std::span(text).first(64), std::span(pages).first(1));
+    tree_.insert(tokens(1000, 64), other);
+    tree_.insert(text, pages, 1);
+    release(pages);
+    EXPECT_EQ(tree_.evict(1), 1);  // the second page, because `other` is in use
+    release(other);
+    EXPECT_EQ(tree_.evict(1), 1);
+    EXPECT_THAT(tree_.match(tokens(1000, 64)), IsEmpty());
+    EXPECT_THAT(tree_.match(text), ElementsAre(pages[0]));
 }
 
 TEST_F(PrefixTreeTest, NeverEvictsWhatASequenceUses) {
