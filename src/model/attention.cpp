@@ -45,16 +45,17 @@ void project_into_cache(const Step& step, const AttentionWeights& weights, const
 void make_queries(const Step& step, const AttentionWeights& weights, const IndexBuffers& index) {
     const StepBuffers& buffers = step.buffers;
     step.backend.query_b({.q = buffers.q,
-                          .index_q = index.query,
+                          .index_q = index.q,
                           .q_norm = buffers.q_norm,
                           .q_b_proj = weights.q_b_proj,
                           .index_wq_b = weights.indexer.wq_b});
     step.observe("q", buffers.q);
 
     step.backend.query_finish({.query = buffers.query,
-                               .index_q = index.query,
+                               .index_query = index.query,
                                .index_weights = index.weights,
                                .q = buffers.q,
+                               .index_q = index.q,
                                .cos_sin = buffers.cos_sin,
                                .absorb_k = weights.absorb_k});
     step.observe("query", buffers.query);
@@ -73,7 +74,7 @@ void attention(const Step& step, const AttentionWeights& weights, const ops::Lay
     make_queries(step, weights, index);
     if (chooses) {
         step.backend.index_select({.selection = buffers.selection,
-                                   .index_q = index.query,
+                                   .index_query = index.query,
                                    .index_weights = index.weights,
                                    .cache = cache,
                                    .batch = &step.batch});

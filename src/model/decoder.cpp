@@ -26,6 +26,12 @@ Result<std::unique_ptr<Decoder>> Decoder::load(const config::Config& config, con
     ops::StepLimits all_limits = limits;
     all_limits.max_width = max_width(config);
     all_limits.top_k = config.index_top_k;
+    all_limits.num_experts = config.num_experts;
+    all_limits.experts_per_token = config.num_experts_per_token;
+    all_limits.hidden_size = config.hidden_size;
+    all_limits.mlp_width =
+        std::max({config.intermediate_size, config.moe_intermediate_size, config.shared_expert_width()});
+    all_limits.vocab_size = config.vocab_size;
     backend.prepare(all_limits);
     return std::unique_ptr<Decoder>(new Decoder(config, backend, limits, std::move(weights)));
 }

@@ -22,7 +22,10 @@ StepBuffers StepBuffers::allocate(const config::Config& config, ops::Backend& ba
     buffers.q = tensor({rows, heads, config.qk_head_dim()});
     buffers.query = tensor({rows, heads, config.latent_dim + config.rope_dim});
     buffers.index.key = tensor({rows, config.index_dim});
-    buffers.index.query = tensor({rows, config.index_heads, config.index_dim});
+    buffers.index.q = tensor({rows, config.index_heads, config.index_dim});
+    buffers.index.query = backend.index_query_dtype() == activation
+                              ? buffers.index.q
+                              : backend.allocate(backend.index_query_dtype(), {rows, config.index_heads, config.index_dim});
     buffers.index.weights = backend.allocate(DType::f32, {rows, config.index_heads});
     buffers.selection.positions = backend.allocate(DType::i32, {rows, config.index_top_k});
     buffers.selection.counts = backend.allocate(DType::i32, {rows});
@@ -39,7 +42,7 @@ StepBuffers StepBuffers::allocate(const config::Config& config, ops::Backend& ba
 StepBuffers StepBuffers::of_step(const ops::Batch& batch) const {
     StepBuffers step = *this;
     for (ops::Tensor* tensor : {&step.residual, &step.delta, &step.cos_sin, &step.q_a, &step.kv_a, &step.q, &step.query,
-                                &step.index.key, &step.index.query, &step.index.weights, &step.selection.positions,
+                                &step.index.key, &step.index.q, &step.index.query, &step.index.weights, &step.selection.positions,
                                 &step.selection.counts, &step.latent_out, &step.expert_ids, &step.expert_weights})
         *tensor = tensor->first_rows(batch.num_tokens);
     for (ops::Activation* activation : {&step.hidden, &step.q_norm, &step.attention_heads})

@@ -12,7 +12,8 @@ namespace glm5::model {
 // Written in full index layers only.
 struct IndexBuffers {
     ops::Tensor key;      // [num_tokens, index_dim]
-    ops::Tensor query;    // [num_tokens, index_heads, index_dim]
+    ops::Tensor q;        // [num_tokens, index_heads, index_dim]
+    ops::Tensor query;    // [num_tokens, index_heads, index_dim] q rotated, in the same memory where the dtypes agree
     ops::Tensor weights;  // [num_tokens, index_heads] f32
 };
 

@@ -1,7 +1,7 @@
 // Backend: the one interface between the model and a device. One method per op; the op headers state the mathematics.
 //
 // A backend belongs to one rank worker, which makes every call. Calls are ordered: an op sees what the calls before it
-// wrote; only copy_to_host waits for the device. All memory is allocated before the first step (allocate, make_*,
+// wrote; only copy_to_host waits for the device. A device that fails throws DeviceFault (ops/device_fault.h). All memory is allocated before the first step (allocate, make_*,
 // prepare) and lives as long as the backend.
 #pragma once
 
@@ -30,6 +30,11 @@ struct StepLimits {
     int64_t max_logit_rows = 0;      // rows that are sampled in a step
     int64_t max_width = 0;           // widest activation row of any op
     int64_t top_k = 0;               // index_topk
+    int64_t num_experts = 0;         // routed experts of a layer
+    int64_t experts_per_token = 0;
+    int64_t hidden_size = 0;
+    int64_t mlp_width = 0;           // widest dense, shared or routed MLP
+    int64_t vocab_size = 0;
 };
 
 class Backend {
@@ -39,12 +44,13 @@ public:
     virtual std::string description() const = 0;  // for the log: device, instruction set, threads
     virtual const Numerics& numerics() const = 0;
     virtual DType activation_dtype() const = 0;
+    virtual DType index_query_dtype() const = 0;  // of query_finish's index_query
 
     // Memory.
     virtual Tensor allocate(DType dtype, std::initializer_list<int64_t> shape) = 0;
     virtual void copy_to_device(const Tensor& destination, const void* source, int64_t bytes) = 0;
     virtual void copy_to_host(void* destination, const Tensor& source, int64_t bytes) = 0;
-    Activation allocate_activation(int64_t rows, int64_t width);
+    virtual Activation allocate_activation(int64_t rows, int64_t width);
 
     // Weights. The host memory may be freed when the call returns.
     virtual Linear make_linear(std::span<const HostMatrixView> matrices) = 0;  // all of one shape and format

@@ -51,13 +51,15 @@ struct QueryBArgs {
 };
 
 // query[t, h] = (R(UK_hᵀ q_nope), R(rope(q_rope))): the query against the latent cache.
-// index_q is rotated in place in f32. With Numerics::index_key e4m3 it becomes e4m3(index_q / a) with a power-of-two
-// scale a per token and head, 2^ceil(log2(max(amax, 1e-4) / 448)), and index_weights is multiplied by a.
+// index_query is index_q rotated in f32. With Numerics::index_key e4m3 it is e4m3(that / a) with a power-of-two scale a
+// per token and head, 2^ceil(log2(max(amax, 1e-4) / 448)), and index_weights is multiplied by a. It may be index_q's own
+// memory where both have the same dtype.
 struct QueryFinishArgs {
     Tensor query;          // out [num_tokens, num_heads, latent_dim + rope_dim]
-    Tensor index_q;        // in/out [num_tokens, index_heads, index_dim]
+    Tensor index_query;    // out [num_tokens, index_heads, index_dim] Backend::index_query_dtype()
     Tensor index_weights;  // in/out [num_tokens, index_heads] f32
     Tensor q;              // [num_tokens, num_heads, nope_dim + rope_dim]
+    Tensor index_q;        // [num_tokens, index_heads, index_dim]
     Tensor cos_sin;        // [num_tokens, rope_dim / 2, 2]
     Linear absorb_k;       // batch num_heads, [latent_dim, nope_dim]
 };

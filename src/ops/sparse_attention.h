@@ -13,12 +13,12 @@ struct Selection {
     Tensor counts;     // [num_tokens] i32: min(top_k, position + 1)
 };
 
-// I(t, s) = Σ_h index_weights[t, h] · max(0, index_q[t, h] · index_key(s)) for s ≤ position t, in f32; the top_k
+// I(t, s) = Σ_h index_weights[t, h] · max(0, index_query[t, h] · index_key(s)) for s ≤ position t, in f32; the top_k
 // positions with the largest I are chosen, equal scores by the lower position. A token with position < top_k gets
 // every position and no scores are computed. Scores live in a workspace bounded by a tile of tokens times the context.
 struct IndexSelectArgs {
     Selection selection;   // out
-    Tensor index_q;        // [num_tokens, index_heads, index_dim] as query_finish leaves it
+    Tensor index_query;    // [num_tokens, index_heads, index_dim] as query_finish leaves it
     Tensor index_weights;  // [num_tokens, index_heads] f32
     LayerCache cache;
     const Batch* batch = nullptr;

@@ -48,7 +48,8 @@ struct Tensor {
 };
 
 // Input of a linear layer: `values`, and beside them the per-1×128 FP8 form when Numerics asks for it
-// (Numerics::linear_input): x ≈ quantised · scale. The quantised tensors are empty otherwise.
+// (Numerics::linear_input): x ≈ quantised · scale. The quantised tensors are empty otherwise. Their memory is the
+// backend's (Backend::allocate_activation), which may arrange it as its kernels read it.
 struct Activation {
     Tensor values;     // [num_rows, width] activation dtype
     Tensor quantised;  // [num_rows, width] e4m3

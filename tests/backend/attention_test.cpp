@@ -89,7 +89,7 @@ protected:
         const ops::Selection selection{.positions = device.tensor(DType::i32, {batch.num_tokens, top_k}),
                                        .counts = device.tensor(DType::i32, {batch.num_tokens})};
         device->index_select({.selection = selection,
-                              .index_q = index_q,
+                              .index_query = index_q,
                               .index_weights = weights,
                               .cache = {.latent = {}, .index_keys = {pages.as<std::byte>(), page_bytes}},
                               .batch = &batch});
@@ -159,7 +159,7 @@ TEST_P(IndexSelect, EqualScoresGoToTheLowerPosition) {
         std::fill_n(weights.as<float>(), 2, 1.0f);
         const ops::Selection selection{device.tensor(DType::i32, {1, top_k}), device.tensor(DType::i32, {1})};
         device->index_select({.selection = selection,
-                              .index_q = index_q,
+                              .index_query = index_q,
                               .index_weights = weights,
                               .cache = {.latent = {}, .index_keys = {pages.as<std::byte>(), 8 * 64 * 4}},
                               .batch = &batch});
@@ -180,7 +180,7 @@ TEST_P(IndexSelect, NanScoresComeLast) {
     weights.as<float>()[0] = weights.as<float>()[1] = INFINITY;  // 0 · ∞ is NaN wherever both products are negative
     const ops::Selection selection{device.tensor(DType::i32, {1, 8}), device.tensor(DType::i32, {1})};
     device->index_select({.selection = selection,
-                          .index_q = index_q,
+                          .index_query = index_q,
                           .index_weights = weights,
                           .cache = {.latent = {}, .index_keys = {pages.as<std::byte>(), 16 * 64 * 4}},
                           .batch = &batch});

@@ -193,9 +193,10 @@ TEST_P(CacheEntry, QueryFinish) {
     std::vector<Matrix> absorb;
     for (int64_t head = 0; head < heads; ++head) absorb.push_back(device.matrix(latent, nope, WeightFormat::f32));
     ops::QueryFinishArgs args{.query = device.floats({rows, heads, latent + rope}),
-                              .index_q = device.random({rows, index_heads, index_dim}),
+                              .index_query = device.floats({rows, index_heads, index_dim}),
                               .index_weights = device.random({rows, index_heads}),
                               .q = device.random({rows, heads, nope + rope}),
+                              .index_q = device.random({rows, index_heads, index_dim}),
                               .cos_sin = angles(device, rows, rope),
                               .absorb_k = device.linear(absorb)};
     // A head whose largest value is 448 · 2^-3 exactly has that power of two as its scale; a head of zeros the least
@@ -233,8 +234,8 @@ TEST_P(CacheEntry, QueryFinish) {
         expected_weights[head] *= scale;
     }
     // In e4m3 a value next to a tie may go to either code.
-    expect_close(args.index_q, expected_q, numerics.index_key == IndexKeyFormat::f32 ? kFloatTolerance : 4e-3, false,
-                 "index_q");
+    expect_close(args.index_query, expected_q, numerics.index_key == IndexKeyFormat::f32 ? kFloatTolerance : 4e-3,
+                 false, "index_query");
     expect_close(args.index_weights, expected_weights, kFloatTolerance, false, "index_weights");
 }
 

@@ -86,7 +86,7 @@ public:
         device_->mla_prologue(
             {q_norm, cache_, q_a, kv_a, index_k, cos_sin, q_norm_, kv_norm_, k_norm_, k_bias_, 1e-5f, &batch});
         device_->query_b({q, index_q, q_norm, q_b_, wq_b_});
-        device_->query_finish({query, index_q, index_w, q, cos_sin, absorb_});
+        device_->query_finish({query, index_q, index_w, q, index_q, cos_sin, absorb_});
         device_->index_select({selection, index_q, index_w, cache_, &batch});
         device_->sparse_mla({latent_out, query, cache_, selection, 0.15f, &batch});
         device_->value_up({attended, latent_out, v_up_});

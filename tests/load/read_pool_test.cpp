@@ -47,8 +47,9 @@ TEST(ReadPool, TheEarliestErrorWinsAndStopsTheRest) {
     for (int i = 0; i < 1000; ++i) {
         jobs.push_back({.num_bytes = 1, .run = [&, i]() -> Status {
                             ++started;
-                            // Job 3 fails first; job 2, which runs beside it, later.
-                            if (i == 2) std::this_thread::sleep_for(std::chrono::milliseconds(30));
+                            // Job 3 fails first; job 2, which runs beside it, later. The others are slow enough not
+                            // to be through all before the threads of those two run again.
+                            if (i != 3) std::this_thread::sleep_for(std::chrono::milliseconds(i == 2 ? 30 : 5));
                             return i == 2 || i == 3 ? io_error("job {}", i) : Status();
                         }});
     }

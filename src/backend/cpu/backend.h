@@ -30,6 +30,7 @@ public:
     std::string description() const override;
     const ops::Numerics& numerics() const override { return numerics_; }
     DType activation_dtype() const override { return DType::f32; }
+    DType index_query_dtype() const override { return DType::f32; }
 
     ops::Tensor allocate(DType dtype, std::initializer_list<int64_t> shape) override;
     void copy_to_device(const ops::Tensor& destination, const void* source, int64_t bytes) override;

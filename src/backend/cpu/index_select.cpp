@@ -88,7 +88,7 @@ void CpuBackend::select_group(const ops::IndexSelectArgs& args, int64_t group_to
 void CpuBackend::score_pages(const ops::IndexSelectArgs& args, const IndexTile& tile, int64_t first_page, float* scores,
                              int64_t stride, int thread) {
     const ops::Batch& batch = *args.batch;
-    const int64_t heads = args.index_q.shape[1], dim = args.index_q.shape[2];
+    const int64_t heads = args.index_query.shape[1], dim = args.index_query.shape[2];
     const int32_t* positions = batch.positions.as<int32_t>() + tile.first_token;
     const int32_t* page_table =
         batch.page_table.as<int32_t>() + batch.sequence_ids.as<int32_t>()[tile.first_token] * batch.page_table.shape[1];
@@ -99,7 +99,7 @@ void CpuBackend::score_pages(const ops::IndexSelectArgs& args, const IndexTile& 
         while (positions[first] < page * kPageTokens) ++first;
         const IndexKeys keys = index_keys(args.cache.index_keys, page_table[page], dim, panel);
         const int64_t row = (tile.first_token + first) * heads;
-        kernels_.index_page({.queries = args.index_q.as<float>() + row * dim,
+        kernels_.index_page({.queries = args.index_query.as<float>() + row * dim,
                              .weights = args.index_weights.as<float>() + row,
                              .tokens = tile.num_tokens - first,
                              .heads = static_cast<int>(heads),

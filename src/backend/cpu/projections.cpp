@@ -94,11 +94,13 @@ void CpuBackend::query_finish(const ops::QueryFinishArgs& args) {
             kernels_.rope(args.query.as<float>() + head * query_dim + latent_dim,
                           args.q.as<float>() + head * head_dim + nope_dim, cos_sin, rope_dim, rounds());
         for (int64_t head = row * index_heads; head < (row + 1) * index_heads; ++head) {
-            float* index_q = args.index_q.as<float>() + head * index_dim;
-            kernels_.rope(index_q, index_q, cos_sin, rope_dim, false);
+            float* index_query = args.index_query.as<float>() + head * index_dim;
+            const float* index_q = args.index_q.as<float>() + head * index_dim;
+            if (index_query != index_q) std::copy_n(index_q, index_dim, index_query);
+            kernels_.rope(index_query, index_query, cos_sin, rope_dim, false);
             if (numerics_.index_key == IndexKeyFormat::f32) continue;
-            const float scale = e4m3_index_scale(kernels_.largest_magnitude(index_q, index_dim));
-            round_to_e4m3(index_q, scale, index_dim);
+            const float scale = e4m3_index_scale(kernels_.largest_magnitude(index_query, index_dim));
+            round_to_e4m3(index_query, scale, index_dim);
             args.index_weights.as<float>()[head] *= scale;
         }
     });

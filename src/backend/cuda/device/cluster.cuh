@@ -32,6 +32,11 @@ __device__ inline T* cluster_pointer(T* pointer, uint32_t rank) {
     asm volatile("mapa.u64 %0, %1, %2;" : "=l"(mapped) : "l"(pointer), "r"(rank));
     return reinterpret_cast<T*>(mapped);
 }
+__device__ inline float cluster_load_float(uint32_t mapped) {
+    float value;
+    asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(value) : "r"(mapped) : "memory");
+    return value;
+}
 __device__ inline float2 cluster_load_float2(uint32_t mapped) {
     float2 value;
     asm volatile("ld.shared::cluster.v2.f32 {%0, %1}, [%2];" : "=f"(value.x), "=f"(value.y) : "r"(mapped) : "memory");

@@ -1,0 +1,296 @@
+// The product for few tokens on Hopper, where reading the weights is the work. 64 rows of weights fill the rows of a
+// wgmma, tokens its columns; a cluster of CTAs shares the k of one weight tile and adds its parts in rank order.
+//
+// One producer warp streams weight tiles through a ring; a warpgroup multiplies. The tokens' part of k lies in shared
+// memory whole before the first product, swizzled as the weights are.
+#include <algorithm>
+
+#include "backend/cuda/device/cluster.cuh"
+#include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/wgmma.cuh"
+#include "backend/cuda/gemm/gemm.h"
+#include "backend/cuda/tiles.h"
+
+namespace glm5::cuda {
+namespace {
+
+constexpr int kConsumers = 128;
+constexpr int kThreads = kConsumers + 32;
+constexpr int kStages = 8;
+constexpr int kMaxCluster = 8;
+constexpr int kSlabTiles = 8;  // wanted of a CTA: 64 KB of weights
+constexpr int kMaxSharedBytes = 227 * 1024;
+
+// Shared memory: ring of weight tiles, the tokens' slab, its scales, the weights' scales, barriers. The sums that the
+// cluster exchanges lie where the slab was.
+template <int n>
+struct Plan {
+    static constexpr int kSumStride = kTileRows + 4;  // keeps the accumulators' columns in different banks
+    static constexpr int kSumBytes = n * kSumStride * 4;
+    static int slab_bytes(int slab_tiles) { return std::max(slab_tiles * n * kTileRowBytes, kSumBytes); }
+    static int bytes(int slab_tiles) {
+        return 1024 + kStages * kTileBytes + static_cast<int>(round_up(slab_bytes(slab_tiles), 1024)) +
+               slab_tiles * (n + 1) * 4 + 2 * kStages * 8 + 16;
+    }
+};
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
+#define GLM5_SM90 1
+#endif
+
+// The layer and tile of a CTA's cluster.
+struct Work {
+    int layer, matrix, row_tile;
+};
+__device__ Work find_work(const GemmParams& params, int tile) {
+    int layer = 0;
+    while (tile >= params.layers[layer].batch * params.layers[layer].row_tiles) {
+        tile -= params.layers[layer].batch * params.layers[layer].row_tiles;
+        ++layer;
+    }
+    return {layer, tile / params.layers[layer].row_tiles, tile % params.layers[layer].row_tiles};
+}
+
+// Rows of the slab that no token fills are zero in bf16 layers; in e4m3 layers they hold what lies in the tiles.
+template <int n>
+__device__ void load_slab(const GemmLayer& layer, const Work& work, int first_token, int num_tokens, int first_tile,
+                          int num_tiles, uint8_t* slab, float* scales) {
+    for (int i = threadIdx.x; i < num_tiles * n * 8; i += kConsumers) {
+        const int tile = i / (n * 8), row = i / 8 % n, chunk = i % 8;
+        uint4 value = make_uint4(0, 0, 0, 0);
+        int destination = tile * n * kTileRowBytes + row * kTileRowBytes;
+        if (layer.e4m3) {  // tiled: rows keep their place modulo 8, so chunks are in order already
+            const int64_t source = (int64_t{first_token / kTileRows} * layer.k_tiles + first_tile + tile) * kTileBytes +
+                                   (first_token % kTileRows + row) * kTileRowBytes;
+            value = reinterpret_cast<const uint4*>(static_cast<const uint8_t*>(layer.x) + source)[chunk];
+            destination += chunk * 16;
+        } else {
+            if (first_token + row < num_tokens) {
+                const int64_t x_row = layer.x_rows ? layer.x_rows[first_token + row] : first_token + row;
+                const bf16* source = static_cast<const bf16*>(layer.x) + work.matrix * layer.x_batch_stride +
+                                     x_row * layer.x_row_stride + (first_tile + tile) * 64 + chunk * 8;
+                value = *reinterpret_cast<const uint4*>(source);
+            }
+            destination += (chunk ^ (row & 7)) * 16;
+        }
+        *reinterpret_cast<uint4*>(slab + destination) = value;
+    }
+    if (layer.e4m3)
+        for (int i = threadIdx.x; i < num_tiles * n; i += kConsumers)
+            scales[i] = layer.x_scales[scale_index(first_token + i % n, first_tile + i / n, layer.k_tiles)];
+}
+
+#ifdef GLM5_SM90
+template <int n, Operand operand>
+__device__ void multiply(float (&sum)[n / 2], int num_tiles, uint32_t ring, uint32_t slab, const float* x_scales,
+                         const float* weight_scales, uint32_t full, uint32_t empty) {
+    float part[n / 2];
+    for (int tile = 0; tile < num_tiles; ++tile) {
+        const int stage = tile % kStages;
+        barrier_wait(full + stage * 8, tile / kStages & 1);
+        if constexpr (operand == Operand::bf16) {
+            wgmma_fence();
+            multiply_tile<n, operand>(sum, ring + stage * kTileBytes, slab + tile * n * kTileRowBytes, tile > 0);
+            wgmma_commit();
+            wgmma_wait<0>();
+            keep_registers(sum);
+        } else {
+            wgmma_fence();
+            multiply_tile<n, operand>(part, ring + stage * kTileBytes, slab + tile * n * kTileRowBytes, false);
+            wgmma_commit();
+            wgmma_wait<0>();
+            keep_registers(part);
+            const float weight_scale = weight_scales[tile];
+            const float* scales = x_scales + tile * n + threadIdx.x % 4 * 2;
+#pragma unroll
+            for (int j = 0; j < n / 8; ++j) {
+                const float2 scale = *reinterpret_cast<const float2*>(scales + j * 8);
+                sum[4 * j + 0] += weight_scale * scale.x * part[4 * j + 0];
+                sum[4 * j + 1] += weight_scale * scale.y * part[4 * j + 1];
+                sum[4 * j + 2] += weight_scale * scale.x * part[4 * j + 2];
+                sum[4 * j + 3] += weight_scale * scale.y * part[4 * j + 3];
+            }
+        }
+        if (threadIdx.x % 32 == 0) barrier_arrive(empty + stage * 8);
+    }
+}
+#endif
+
+__device__ void store_pair(const GemmLayer& layer, const Work& work, int token, int row, float2 value) {
+    value.x *= layer.out_scale;
+    value.y *= layer.out_scale;
+    if (row >= layer.out_features) return;
+    const int64_t at = work.matrix * layer.out_batch_stride + token * layer.out_row_stride + row;
+    const bool both = row + 1 < layer.out_features && at % 2 == 0;
+    if (layer.out_f32) {
+        float* out = static_cast<float*>(layer.out) + at;
+        if (both) {
+            *reinterpret_cast<float2*>(out) = value;
+        } else {
+            out[0] = value.x;
+            if (row + 1 < layer.out_features) out[1] = value.y;
+        }
+    } else {
+        bf16* out = static_cast<bf16*>(layer.out) + at;
+        if (both) {
+            *reinterpret_cast<__nv_bfloat162*>(out) = __floats2bfloat162_rn(value.x, value.y);
+        } else {
+            out[0] = __float2bfloat16_rn(value.x);
+            if (row + 1 < layer.out_features) out[1] = __float2bfloat16_rn(value.y);
+        }
+    }
+}
+
+template <int n>
+__global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constant__ GemmParams params, int max_slab_tiles) {
+#ifdef GLM5_SM90
+    extern __shared__ uint8_t shared_memory[];
+    const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
+    uint8_t* memory = shared_memory + (base - shared_address(shared_memory));
+    uint8_t* slab = memory + kStages * kTileBytes;
+    const int slab_bytes =
+        static_cast<int>(round_up(max(max_slab_tiles * n * kTileRowBytes, Plan<n>::kSumBytes), 1024));
+    auto* x_scales = reinterpret_cast<float*>(slab + slab_bytes);
+    auto* weight_scales = x_scales + max_slab_tiles * n;
+    const uint32_t full =
+        static_cast<uint32_t>(round_up(shared_address(weight_scales + max_slab_tiles), 8)), empty = full + kStages * 8;
+
+    const uint32_t rank = cluster_rank(), parts = cluster_size();
+    const Work work = find_work(params, blockIdx.x / parts);
+    const GemmLayer& layer = params.layers[work.layer];
+    const int first_token = blockIdx.y * n;
+    const int first_tile = layer.k_tiles * rank / parts, end_tile = layer.k_tiles * (rank + 1) / parts;
+    const int num_tiles = end_tile - first_tile;
+
+    if (threadIdx.x == 0) {
+        for (int stage = 0; stage < kStages; ++stage) {
+            barrier_init(full + stage * 8, 1);
+            barrier_init(empty + stage * 8, kConsumers / 32);
+        }
+        barrier_init_fence();
+    }
+    __syncthreads();
+
+    float sum[n / 2];
+#pragma unroll
+    for (float& value : sum) value = 0;
+    if (threadIdx.x >= kConsumers) {
+        if (threadIdx.x == kConsumers) {
+            const int64_t row = int64_t{work.matrix} * layer.row_tiles + work.row_tile;
+            const uint8_t* source = layer.weight + (row * layer.k_tiles + first_tile) * kTileBytes;
+            for (int tile = 0; tile < num_tiles; ++tile) {
+                const int stage = tile % kStages;
+                if (tile >= kStages) barrier_wait(empty + stage * 8, (tile / kStages & 1) ^ 1);
+                barrier_expect(full + stage * 8, kTileBytes);
+                copy_bulk(base + stage * kTileBytes, source + int64_t{tile} * kTileBytes, kTileBytes, full + stage * 8);
+            }
+        }
+    } else {
+        if (layer.e4m3) {
+            const int64_t scale_rows = ceil_div(layer.out_features, 128);
+            const float* scales = layer.weight_scales +
+                                  (work.matrix * scale_rows + work.row_tile / 2) * layer.k_tiles + first_tile;
+            for (int i = threadIdx.x; i < num_tiles; i += kConsumers) weight_scales[i] = scales[i];
+        }
+        load_slab<n>(layer, work, first_token, params.num_tokens, first_tile, num_tiles, slab, x_scales);
+        async_proxy_fence();
+        asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
+        if (layer.e4m3)
+            multiply<n, Operand::e4m3>(sum, num_tiles, base, shared_address(slab), x_scales, weight_scales, full, empty);
+        else
+            multiply<n, Operand::bf16>(sum, num_tiles, base, shared_address(slab), x_scales, weight_scales, full, empty);
+
+        // The slab has been read by every warp of the group; sums of the CTA take its place: [n, 64].
+        asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
+        auto* sums = reinterpret_cast<float*>(slab);
+        const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+#pragma unroll
+        for (int j = 0; j < n / 8; ++j)
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                sums[(j * 8 + column + i % 2) * Plan<n>::kSumStride + row + i / 2 * 8] = sum[4 * j + i];
+    }
+
+    cluster_sync();
+    if (threadIdx.x < kConsumers) {
+        const uint32_t sums = shared_address(slab);
+        for (int pair = rank * kConsumers + threadIdx.x; pair < n * kTileRows / 2; pair += parts * kConsumers) {
+            const int token = first_token + pair / (kTileRows / 2), row = pair % (kTileRows / 2) * 2;
+            if (token >= params.num_tokens) break;
+            const uint32_t at = sums + (pair / (kTileRows / 2) * Plan<n>::kSumStride + row) * 4;
+            float2 total = make_float2(0, 0);
+            for (uint32_t part = 0; part < parts; ++part) {
+                const float2 value = cluster_load_float2(cluster_address(at, part));
+                total.x += value.x;
+                total.y += value.y;
+            }
+            store_pair(layer, work, token, work.row_tile * kTileRows + row, total);
+        }
+    }
+    cluster_sync();  // until every CTA has been read
+#endif
+}
+
+int total_tiles(const GemmParams& params) {
+    int tiles = 0;
+    for (int i = 0; i < params.num_layers; ++i) tiles += params.layers[i].batch * params.layers[i].row_tiles;
+    return tiles;
+}
+
+int max_k_tiles(const GemmParams& params) {
+    int tiles = 1;
+    for (int i = 0; i < params.num_layers; ++i) tiles = std::max(tiles, params.layers[i].k_tiles);
+    return tiles;
+}
+
+// How many CTAs share the k of a tile: enough that a CTA's part is short, and that every SM has work. A function of the
+// layers' shapes alone, and with it the order of every sum.
+int choose_cluster(const GemmParams& params) {
+    const int k_tiles = max_k_tiles(params);
+    int cluster = 1;
+    while (cluster < kMaxCluster && (ceil_div(k_tiles, cluster) > kSlabTiles ||
+                                     (total_tiles(params) * cluster < 120 && ceil_div(k_tiles, cluster) >= 4)))
+        cluster *= 2;
+    return cluster;
+}
+
+int slab_tiles_of(const GemmParams& params) {
+    return static_cast<int>(ceil_div(max_k_tiles(params), choose_cluster(params)));
+}
+
+template <int n>
+bool fits(int slab_tiles) {
+    return Plan<n>::bytes(slab_tiles) <= kMaxSharedBytes;
+}
+
+template <int n>
+void launch_kernel(const Launch& launch, const GemmParams& params) {
+    const int cluster = choose_cluster(params), slab_tiles = slab_tiles_of(params);
+    const int shared_bytes = Plan<n>::bytes(slab_tiles);
+    check_cuda(cudaFuncSetAttribute(few_rows_kernel<n>, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes),
+               "gemm_sm90_few_rows: shared memory");
+
+    cudaLaunchAttribute attribute;
+    attribute.id = cudaLaunchAttributeClusterDimension;
+    attribute.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(total_tiles(params) * cluster, static_cast<unsigned>(ceil_div(params.num_tokens, n)));
+    config.blockDim = dim3(kThreads);
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = launch.stream;
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+    check_cuda(cudaLaunchKernelEx(&config, few_rows_kernel<n>, params, slab_tiles), "gemm_sm90_few_rows");
+}
+
+}  // namespace
+
+void gemm_sm90_few_rows(const Launch& launch, const GemmParams& params) {
+    const int slab_tiles = slab_tiles_of(params);
+    if (params.num_tokens <= 8) return launch_kernel<8>(launch, params);
+    if (params.num_tokens <= 16 || !fits<32>(slab_tiles)) return launch_kernel<16>(launch, params);
+    if (params.num_tokens <= 32 || !fits<64>(slab_tiles)) return launch_kernel<32>(launch, params);
+    launch_kernel<64>(launch, params);
+}
+
+}  // namespace glm5::cuda

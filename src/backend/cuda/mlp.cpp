@@ -1,0 +1,107 @@
+// The feed-forward half of a layer: dense_mlp, route, moe.
+#include "backend/cuda/mlp.h"
+
+#include <algorithm>
+
+#include "backend/cuda/backend.h"
+#include "backend/cuda/gemm/gemm.h"
+#include "backend/cuda/moe/moe.h"
+#include "backend/cuda/route_select/route_select.h"
+#include "backend/cuda/tiles.h"
+
+namespace glm5::cuda {
+namespace {
+
+// Tokens that go through the experts at once: what the sums between down and finish take is 4 · hidden bytes a pair.
+constexpr int kMaxMoeTokens = 2048;
+
+MoeWeights weights_of(const ops::GatedMlp& mlp) {
+    return {.gate = mlp.gate.weight.as<uint8_t>(),
+            .up = mlp.up.weight.as<uint8_t>(),
+            .down = mlp.down.weight.as<uint8_t>(),
+            .gate_scales = mlp.gate.scales.as<float>(),
+            .up_scales = mlp.up.scales.as<float>(),
+            .down_scales = mlp.down.scales.as<float>()};
+}
+
+// Pairs of an expert that share one read of its weights: more than most experts have, but not many more.
+int item_pairs_of(int num_tokens, int slots, int num_experts) {
+    const int64_t mean = slots == 0 ? num_tokens : ceil_div(int64_t{num_tokens} * slots, num_experts);
+    if (mean <= 3) return 8;
+    if (mean <= 8) return 16;
+    return mean <= 20 ? 32 : 64;
+}
+
+}  // namespace
+
+int64_t mlp_workspace_bytes(const ops::StepLimits& limits) {
+    const auto tokens = static_cast<int>(std::min<int64_t>(limits.max_tokens, kMaxMoeTokens));
+    return moe_workspace_bytes(tokens, static_cast<int>(limits.experts_per_token), static_cast<int>(limits.num_experts),
+                               static_cast<int>(limits.hidden_size), static_cast<int>(limits.mlp_width));
+}
+
+// Routed experts are none in a dense layer.
+void CudaBackend::run_experts(const ops::Tensor& out, const ops::Activation& in, const ops::Tensor& expert_ids,
+                              const ops::Tensor& expert_weights, const ops::GatedMlp& experts, const ops::GatedMlp& shared) {
+    const ops::Linear& gate = shared.gate;
+    const bool e4m3 = quantises_input(gate);
+    GLM5_CHECK(gate.out_features % 128 == 0 && gate.in_features % 128 == 0, "an MLP of {} × {}", gate.out_features,
+               gate.in_features);
+    GLM5_CHECK(!e4m3 || in.quantised);
+    if (experts.gate)
+        GLM5_CHECK(experts.gate.out_features == gate.out_features && experts.gate.format == gate.format &&
+                       experts.gate.batch <= 256,
+                   "{} routed experts of width {} beside a shared one of {}", experts.gate.batch,
+                   experts.gate.out_features, gate.out_features);
+    const int64_t hidden = gate.in_features, k_tiles = hidden / kTileRowBytes;
+    const auto slots = static_cast<int>(experts.gate ? expert_ids.columns() : 0);
+    for (int64_t first = 0; first < out.rows(); first += kMaxMoeTokens) {
+        const auto count = static_cast<int>(std::min<int64_t>(kMaxMoeTokens, out.rows() - first));
+        // kMaxMoeTokens is a multiple of the rows of a tile.
+        MoeParams params{.out = out.as<bf16>() + first * hidden,
+                         .x = e4m3 ? static_cast<const void*>(in.quantised.as<uint8_t>() + first * hidden)
+                                   : static_cast<const void*>(in.values.as<bf16>() + first * hidden),
+                         .x_scales = in.scales.as<float>() + first * k_tiles,
+                         .expert_ids = expert_ids.as<int32_t>() + first * slots,
+                         .expert_weights = expert_weights.as<float>() + first * slots,
+                         .experts = weights_of(experts),
+                         .shared = weights_of(shared),
+                         .num_tokens = count,
+                         .slots = slots,
+                         .num_experts = static_cast<int>(experts.gate.batch),
+                         .hidden = static_cast<int>(hidden),
+                         .width = static_cast<int>(gate.out_features),
+                         .e4m3 = e4m3,
+                         .item_pairs = item_pairs_of(count, slots, std::max<int>(1, experts.gate.batch))};
+        place_moe_workspace(params, mlp_workspace_.data);
+        cuda::moe(launch_, params);
+    }
+}
+
+void CudaBackend::dense_mlp(const ops::DenseMlpArgs& args) {
+    run_experts(args.out, args.in, {}, {}, {}, args.weights);
+}
+
+void CudaBackend::moe(const ops::MoeArgs& args) {
+    run_experts(args.out, args.in, args.expert_ids, args.expert_weights, args.experts, args.shared);
+}
+
+void CudaBackend::route(const ops::RouteArgs& args) {
+    const int64_t rows = args.in.values.rows(), experts = args.gate.out_features;
+    GLM5_CHECK(args.gate.format == ops::WeightFormat::bf16 && args.gate.in_features % 64 == 0);
+    const ops::Tensor logits = router_logits_.first_rows(rows);
+    gemm(launch_, {.layers = {{.weight = args.gate.weight.as<uint8_t>(),
+                               .x = args.in.values.data,
+                               .out = logits.data,
+                               .x_row_stride = args.gate.in_features,
+                               .out_row_stride = experts,
+                               .out_features = static_cast<int>(experts),
+                               .row_tiles = static_cast<int>(ceil_div(experts, kTileRows)),
+                               .k_tiles = static_cast<int>(args.gate.in_features / 64),
+                               .out_f32 = true}},
+                   .num_layers = 1,
+                   .num_tokens = static_cast<int>(rows)});
+    select_experts(args, logits);
+}
+
+}  // namespace glm5::cuda

@@ -1,0 +1,10 @@
+// The workspace of dense_mlp and moe.
+#pragma once
+
+#include "ops/backend.h"
+
+namespace glm5::cuda {
+
+int64_t mlp_workspace_bytes(const ops::StepLimits& limits);
+
+}  // namespace glm5::cuda

@@ -1,0 +1,241 @@
+// gate_up on Hopper. A cluster has one item and 128 of the expert's rows, and shares k among its CTAs: weights in the rows of
+// wgmma, pairs in its columns, as in gemm/sm90_few_rows.cu. Two warpgroups have 64 rows each, of gate and of up alike,
+// so that a value and its gate meet in one place. 128 rows are a block of the FP8 form, which the cluster finishes.
+#include "backend/cuda/device/cluster.cuh"
+#include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/wgmma.cuh"
+#include "backend/cuda/moe/hidden.cuh"
+#include "backend/cuda/tiles.h"
+
+namespace glm5::cuda {
+namespace {
+
+constexpr int kConsumers = 256;
+constexpr int kThreads = kConsumers + 32;
+constexpr int kRows = 128;
+constexpr int kStages = 3;
+constexpr int kStageBytes = 4 * kTileBytes;  // gate, gate + 64 rows, up, up + 64 rows
+constexpr int kSumStride = kRows + 4;
+constexpr int kMaxCluster = 8;
+
+template <int n>
+constexpr int kSumsBytes = 2 * n * kSumStride * 4;  // of gate and up; in the ring's place
+static_assert(kSumsBytes<64> <= kStages * kStageBytes);
+
+template <int n>
+int shared_bytes(int slab_tiles) {
+    return 1024 + kStages * kStageBytes + static_cast<int>(round_up(slab_tiles * n * kTileRowBytes, 1024)) +
+           slab_tiles * (n + 2) * 4 + 2 * kStages * 8 + 16;
+}
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
+#define GLM5_SM90 1
+#endif
+
+// The pairs' part of k, swizzled for the place that a pair has here; pairs that are not there are zero.
+template <int n, Operand operand>
+__device__ void load_slab(const MoeParams& params, const MoeItem& item, int k_tiles, int first_tile, int num_tiles,
+                          uint8_t* slab, float* scales) {
+    for (int i = threadIdx.x; i < num_tiles * n * 8; i += kConsumers) {
+        const int tile = i / (n * 8), row = i / 8 % n, chunk = i % 8;
+        uint4 value = make_uint4(0, 0, 0, 0);
+        if (row < item.num_pairs) {
+            const int64_t token = params.pair_tokens[item.first_pair + row];
+            const auto* x = static_cast<const uint8_t*>(params.x);
+            const int64_t at = operand == Operand::e4m3
+                                   ? tiled_offset(token, (first_tile + tile) * kTileRowBytes + chunk * 16, k_tiles)
+                                   : (token * k_tiles + first_tile + tile) * kTileRowBytes + chunk * 16;
+            value = *reinterpret_cast<const uint4*>(x + at);
+        }
+        *reinterpret_cast<uint4*>(slab + tile * n * kTileRowBytes + tile_offset(row, chunk)) = value;
+    }
+    if constexpr (operand == Operand::e4m3)
+        for (int i = threadIdx.x; i < num_tiles * n; i += kConsumers) {
+            const int token = params.pair_tokens[item.first_pair + min(i % n, item.num_pairs - 1)];
+            scales[i] = params.x_scales[scale_index(token, first_tile + i / n, k_tiles)];
+        }
+}
+
+#ifdef GLM5_SM90
+template <int n, Operand operand>
+__device__ void accumulate(float (&sum)[n / 2], uint32_t weight, uint32_t slab, const float* x_scales, float weight_scale,
+                           bool first) {
+    if constexpr (operand == Operand::bf16) {
+        wgmma_fence();
+        multiply_tile<n, operand>(sum, weight, slab, !first);
+        wgmma_commit();
+        wgmma_wait<0>();
+        keep_registers(sum);
+    } else {
+        float part[n / 2];
+        wgmma_fence();
+        multiply_tile<n, operand>(part, weight, slab, false);
+        wgmma_commit();
+        wgmma_wait<0>();
+        keep_registers(part);
+#pragma unroll
+        for (int j = 0; j < n / 8; ++j) {
+            const float2 scale = *reinterpret_cast<const float2*>(x_scales + j * 8 + threadIdx.x % 4 * 2);
+            sum[4 * j + 0] += weight_scale * scale.x * part[4 * j + 0];
+            sum[4 * j + 1] += weight_scale * scale.y * part[4 * j + 1];
+            sum[4 * j + 2] += weight_scale * scale.x * part[4 * j + 2];
+            sum[4 * j + 3] += weight_scale * scale.y * part[4 * j + 3];
+        }
+    }
+}
+#endif
+
+template <int n>
+__device__ void store_sums(float* sums, const float (&sum)[n / 2]) {
+    const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+#pragma unroll
+    for (int j = 0; j < n / 8; ++j)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) sums[(j * 8 + column + i % 2) * kSumStride + row + i / 2 * 8] = sum[4 * j + i];
+}
+
+__device__ float4 sum_of_parts(uint32_t at, uint32_t parts) {
+    float4 total = make_float4(0, 0, 0, 0);
+    for (uint32_t part = 0; part < parts; ++part) {
+        const float2 low = cluster_load_float2(cluster_address(at, part));
+        const float2 high = cluster_load_float2(cluster_address(at + 8, part));
+        total.x += low.x, total.y += low.y, total.z += high.x, total.w += high.y;
+    }
+    return total;
+}
+
+template <int n, Operand operand>
+__global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant__ MoeParams params, int k_tiles,
+                                                           int max_slab_tiles) {
+#ifdef GLM5_SM90
+    if (blockIdx.y >= *params.num_items) return;  // of the whole cluster
+    extern __shared__ uint8_t shared_memory[];
+    const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
+    uint8_t* memory = shared_memory + (base - shared_address(shared_memory));
+    uint8_t* slab = memory + kStages * kStageBytes;
+    auto* x_scales = reinterpret_cast<float*>(slab + round_up(max_slab_tiles * n * kTileRowBytes, 1024));
+    auto* weight_scales = x_scales + max_slab_tiles * n;  // gate, up
+    const uint32_t full = static_cast<uint32_t>(round_up(shared_address(weight_scales + 2 * max_slab_tiles), 8));
+    const uint32_t empty = full + kStages * 8;
+
+    const MoeItem item = params.items[blockIdx.y];
+    const bool is_shared = item.expert == params.num_experts;
+    const MoeWeights& weights = is_shared ? params.shared : params.experts;
+    const int64_t expert = is_shared ? 0 : item.expert;
+    const uint32_t rank = cluster_rank(), parts = cluster_size();
+    const int block = blockIdx.x / parts;
+    const int first_tile = k_tiles * rank / parts, num_tiles = k_tiles * (rank + 1) / parts - first_tile;
+
+    if (threadIdx.x == 0) {
+        for (int stage = 0; stage < kStages; ++stage) {
+            barrier_init(full + stage * 8, 1);
+            barrier_init(empty + stage * 8, kConsumers / 32);
+        }
+        barrier_init_fence();
+    }
+    __syncthreads();
+
+    if (threadIdx.x >= kConsumers) {
+        if (threadIdx.x == kConsumers) {
+            const int64_t row_tile = (expert * params.width + block * kRows) / kTileRows;
+            const int64_t source = (row_tile * k_tiles + first_tile) * kTileBytes;
+            const int64_t next_rows = int64_t{k_tiles} * kTileBytes;
+            for (int tile = 0; tile < num_tiles; ++tile) {
+                const int stage = tile % kStages;
+                if (tile >= kStages) barrier_wait(empty + stage * 8, (tile / kStages & 1) ^ 1);
+                barrier_expect(full + stage * 8, kStageBytes);
+                const uint32_t at = base + stage * kStageBytes;
+                const int64_t from = source + int64_t{tile} * kTileBytes;
+                copy_bulk(at, weights.gate + from, kTileBytes, full + stage * 8);
+                copy_bulk(at + kTileBytes, weights.gate + from + next_rows, kTileBytes, full + stage * 8);
+                copy_bulk(at + 2 * kTileBytes, weights.up + from, kTileBytes, full + stage * 8);
+                copy_bulk(at + 3 * kTileBytes, weights.up + from + next_rows, kTileBytes, full + stage * 8);
+            }
+        }
+    } else {
+        if constexpr (operand == Operand::e4m3) {
+            const int64_t row = (expert * (params.width / kRows) + block) * k_tiles + first_tile;
+            for (int i = threadIdx.x; i < num_tiles; i += kConsumers) {
+                weight_scales[i] = weights.gate_scales[row + i];
+                weight_scales[max_slab_tiles + i] = weights.up_scales[row + i];
+            }
+        }
+        load_slab<n, operand>(params, item, k_tiles, first_tile, num_tiles, slab, x_scales);
+        async_proxy_fence();
+        asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
+
+        const int group = threadIdx.x / 128;
+        float gate[n / 2], up[n / 2];
+#pragma unroll
+        for (int i = 0; i < n / 2; ++i) gate[i] = up[i] = 0;
+        for (int tile = 0; tile < num_tiles; ++tile) {
+            const int stage = tile % kStages;
+            barrier_wait(full + stage * 8, tile / kStages & 1);
+            const uint32_t weight = base + stage * kStageBytes + group * kTileBytes;
+            const uint32_t x = shared_address(slab) + tile * n * kTileRowBytes;
+            accumulate<n, operand>(gate, weight, x, x_scales + tile * n, weight_scales[tile], tile == 0);
+            accumulate<n, operand>(up, weight + 2 * kTileBytes, x, x_scales + tile * n,
+                                   weight_scales[max_slab_tiles + tile], tile == 0);
+            if (threadIdx.x % 32 == 0) barrier_arrive(empty + stage * 8);
+        }
+        // Both groups have read the whole ring.
+        asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
+        auto* sums = reinterpret_cast<float*>(memory);
+        store_sums<n>(sums, gate);
+        store_sums<n>(sums + n * kSumStride, up);
+    }
+
+    cluster_sync();
+    const int warp = threadIdx.x / 32;
+    if (threadIdx.x < kConsumers)
+        for (int pair = rank + parts * warp; pair < item.num_pairs; pair += parts * (kConsumers / 32)) {
+            const uint32_t at = base + (pair * kSumStride + threadIdx.x % 32 * 4) * 4;
+            const float4 gate = sum_of_parts(at, parts), up = sum_of_parts(at + n * kSumStride * 4, parts);
+            store_hidden<operand == Operand::e4m3>(params, item.first_pair + pair, block * kRows, gate, up);
+        }
+    cluster_sync();  // until every CTA has been read
+#endif
+}
+
+template <int n, Operand operand>
+void launch_kernel(const Launch& launch, const MoeParams& params) {
+    const int k_tiles = params.hidden * (operand == Operand::e4m3 ? 1 : 2) / kTileRowBytes;
+    int cluster = 1;
+    while (cluster < kMaxCluster && k_tiles / cluster >= 4) cluster *= 2;
+    const int slab_tiles = static_cast<int>(ceil_div(k_tiles, cluster)), bytes = shared_bytes<n>(slab_tiles);
+    auto* kernel = gate_up_kernel<n, operand>;
+    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+               "moe_gate_up_sm90: shared memory");
+    cudaLaunchAttribute attribute;
+    attribute.id = cudaLaunchAttributeClusterDimension;
+    attribute.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(params.width / kRows * cluster, params.max_items());
+    config.blockDim = dim3(kThreads);
+    config.dynamicSmemBytes = bytes;
+    config.stream = launch.stream;
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+    check_cuda(cudaLaunchKernelEx(&config, kernel, params, k_tiles, slab_tiles), "moe_gate_up_sm90");
+}
+
+template <int n>
+void launch_format(const Launch& launch, const MoeParams& params) {
+    if (params.e4m3)
+        launch_kernel<n, Operand::e4m3>(launch, params);
+    else
+        launch_kernel<n, Operand::bf16>(launch, params);
+}
+
+}  // namespace
+
+void moe_gate_up_sm90(const Launch& launch, const MoeParams& params) {
+    switch (params.item_pairs) {
+        case 8: return launch_format<8>(launch, params);
+        case 16: return launch_format<16>(launch, params);
+        case 32: return launch_format<32>(launch, params);
+        default: return launch_format<64>(launch, params);
+    }
+}
+
+}  // namespace glm5::cuda

@@ -1,0 +1,13 @@
+#include "backend/cpu/cpu_backend.h"
+#include "backend/cuda/cuda_backend.h"
+#include "backend/registry.h"
+
+namespace glm5::backend {
+
+Result<std::unique_ptr<ops::Backend>> make_backend(const Device& device, const ops::Numerics& numerics) {
+    if (device.kind == "cuda") return cuda::make_cuda_backend(numerics, device.index);
+    if (device.kind == "auto" || device.kind == "cpu") return cpu::make_cpu_backend(numerics, device.num_threads);
+    return unsupported("--device {}: supported are auto, cpu and cuda", device.kind);
+}
+
+}  // namespace glm5::backend
