@@ -9,7 +9,6 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cuda/cuda_backend.h"
-#include "backend/cuda/launch.h"
 #include "backend/cuda/shapes.h"
 #include "backend/cuda/tiles.h"
 
@@ -85,6 +84,7 @@ ops::StepLimits full_limits() {
             .top_k = 2048,
             .num_experts = 256,
             .experts_per_token = 8,
+            .hidden_size = 6144,
             .mlp_width = 12288,
             .vocab_size = 154880};
 }
@@ -140,26 +140,26 @@ TensorPair Twin::index_query_tensor(std::initializer_list<int64_t> shape) {
 ActivationPair Twin::activation(int64_t rows, int64_t width) {
     const TensorPair values = activation_tensor({rows, width});
     const int64_t padded = cuda::round_up(rows, cuda::kTileRows), blocks = cuda::ceil_div(width, 128);
-    return {.cpu = {values.cpu, cpu_->allocate(DType::f8_e4m3, {rows, width}), cpu_->allocate(DType::f32, {rows, blocks})},
-            .cuda = {values.cuda, guarded(DType::f8_e4m3, {rows, width}, padded * blocks * 128),
-                     guarded(DType::f32, {rows, blocks}, padded * blocks * 4)}};
+    ActivationPair pair;
+    pair.cpu = {values.cpu, cpu_->allocate(DType::f8_e4m3, {rows, width}), cpu_->allocate(DType::f32, {rows, blocks})};
+    pair.cuda = {.values = values.cuda, .quantised = {}, .scales = {}};
+    if (width % 128 != 0) return pair;
+    pair.cuda.quantised = guarded(DType::f8_e4m3, {rows, width}, padded * width);
+    pair.cuda.scales = guarded(DType::f32, {rows, blocks}, padded * blocks * 4);
+    return pair;
 }
 
 CachePair Twin::cache(int num_pages) {
-    return make_cache(num_pages);
-}
-
-CachePair Twin::make_cache(int num_pages) {
     const int64_t latent_bytes = kPageTokens * latent_entry_bytes(numerics_.latent);
     const int64_t index_bytes = kPageTokens * (cuda::kIndexDim + 4);
-    CachePair cache{.latent = output(DType::u8, {num_pages, latent_bytes}),
-                    .index_keys = output(DType::u8, {num_pages, index_bytes})};
+    CachePair pair{.latent = output(DType::u8, {num_pages, latent_bytes}),
+                   .index_keys = output(DType::u8, {num_pages, index_bytes})};
     const auto view = [&](const ops::Tensor& latent, const ops::Tensor& index_keys) {
         return ops::LayerCache{{latent.as<std::byte>(), latent_bytes}, {index_keys.as<std::byte>(), index_bytes}};
     };
-    cache.cpu = view(cache.latent.cpu, cache.index_keys.cpu);
-    cache.cuda = view(cache.latent.cuda, cache.index_keys.cuda);
-    return cache;
+    pair.cpu = view(pair.latent.cpu, pair.index_keys.cpu);
+    pair.cuda = view(pair.latent.cuda, pair.index_keys.cuda);
+    return pair;
 }
 
 TensorPair Twin::random(std::initializer_list<int64_t> shape, float scale) {
@@ -217,6 +217,7 @@ ActivationPair Twin::random_activation(int64_t rows, int64_t width) {
             pair.cpu.scales.as<float>()[row * blocks + block] = scales[cuda::scale_index(row, block, blocks)] =
                 random_.uniform(0.01f, 0.02f);
     }
+    if (!pair.cuda.quantised) return pair;
     cuda_->copy_to_device({pair.cuda.quantised.data, DType::u8, {std::ssize(codes)}}, codes.data(), std::ssize(codes));
     cuda_->copy_to_device({pair.cuda.scales.data, DType::f32, {std::ssize(scales)}}, scales.data(),
                           4 * std::ssize(scales));
@@ -224,18 +225,18 @@ ActivationPair Twin::random_activation(int64_t rows, int64_t width) {
 }
 
 CachePair Twin::random_cache(const BatchPair& batch) {
-    const CachePair cache = make_cache(batch.num_pages);
+    const CachePair pair = cache(batch.num_pages);
     const int64_t entry_bytes = latent_entry_bytes(numerics_.latent);
     for (int32_t slot : batch.slots) {
-        fill_latent(cache.latent.cpu.as<uint8_t>() + slot * entry_bytes, numerics_.latent, random_);
-        uint8_t* page = cache.index_keys.cpu.as<uint8_t>() + slot / kPageTokens * cache.cpu.index_keys.page_bytes;
+        fill_latent(pair.latent.cpu.as<uint8_t>() + slot * entry_bytes, numerics_.latent, random_);
+        uint8_t* page = pair.index_keys.cpu.as<uint8_t>() + slot / kPageTokens * pair.cpu.index_keys.page_bytes;
         const int entry = slot % kPageTokens;
         for (int i = 0; i < cuda::kIndexDim; ++i) page[entry * cuda::kIndexDim + i] = random_code(random_, 100);
         put(page + kPageTokens * cuda::kIndexDim + 4 * entry, std::ldexp(1.0f, -5 - random_.below(4)));
     }
-    for (const TensorPair& pages : {cache.latent, cache.index_keys})
+    for (const TensorPair& pages : {pair.latent, pair.index_keys})
         cuda_->copy_to_device(pages.cuda, pages.cpu.data, pages.cpu.bytes());
-    return cache;
+    return pair;
 }
 
 Matrix Twin::matrix(int64_t out, int64_t in, ops::WeightFormat format) {
@@ -351,6 +352,7 @@ QuantisedRows Twin::cpu_quantised(const ops::Activation& activation) {
 QuantisedRows Twin::cuda_quantised(const ops::Activation& activation) {
     const int64_t rows = activation.values.rows(), width = activation.values.columns();
     const int64_t blocks = cuda::ceil_div(width, 128), padded = cuda::round_up(rows, cuda::kTileRows);
+    GLM5_CHECK(activation.quantised && width % 128 == 0);
     const std::vector<uint8_t> tiles = cuda_bytes({activation.quantised.data, DType::u8, {padded * blocks * 128}});
     const std::vector<float> scales = cuda_values({activation.scales.data, DType::f32, {padded * blocks}});
     QuantisedRows result;
@@ -386,6 +388,32 @@ void expect_close(std::span<const float> actual, std::span<const float> expected
         error += difference * difference;
     }
     EXPECT_LE(std::sqrt(error), tolerance * std::sqrt(norm) + 1e-30) << what;
+}
+
+void expect_fp8_form(Twin& twin, const ops::Activation& activation, const std::string& what) {
+    const int64_t rows = activation.values.rows(), width = activation.values.columns(), blocks = width / 128;
+    const std::vector<float> values = twin.cuda_values(activation.values);
+    const QuantisedRows quantised = twin.cuda_quantised(activation);
+    for (int64_t block = 0; block < rows * blocks; ++block) {
+        const float* first = &values[block * 128];
+        float largest = 0;
+        for (int i = 0; i < 128; ++i) largest = std::max(largest, std::fabs(first[i]));
+        const float scale = std::max(largest, 1e-10f) / 448.0f;
+        ASSERT_EQ(quantised.scales[block], scale) << what << ", block " << block;
+        for (int i = 0; i < 128; ++i)
+            ASSERT_EQ(quantised.codes[block * 128 + i], f32_to_e4m3(first[i] / scale)) << what << ", block " << block;
+    }
+}
+
+void run_kernel(const std::function<void(const cuda::Launch&)>& body) {
+    cuda::Launch launch;
+    cudaDeviceProp properties;
+    ASSERT_EQ(cudaGetDeviceProperties(&properties, 0), cudaSuccess);
+    launch.num_sms = properties.multiProcessorCount;
+    launch.architecture = properties.major * 10 + properties.minor;
+    ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    body(launch);
+    ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
 }
 
 void CudaTest::SetUp() {

@@ -7,11 +7,13 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "backend/cuda/launch.h"
 #include "cuda/random.h"
 #include "ops/backend.h"
 
@@ -121,7 +123,6 @@ public:
 private:
     // [shape] of CUDA memory with `bytes` bytes of its own between guards, all 0xff; 0: as many as the shape has.
     ops::Tensor guarded(DType dtype, std::initializer_list<int64_t> shape, int64_t bytes = 0);
-    CachePair make_cache(int num_pages);
 
     ops::Numerics numerics_;
     std::unique_ptr<ops::Backend> cpu_, cuda_;
@@ -131,6 +132,12 @@ private:
 
 void expect_close(std::span<const float> actual, std::span<const float> expected, double tolerance,
                   const std::string& what);
+
+// The FP8 form of every row on the GPU is what its values there give.
+void expect_fp8_form(Twin& twin, const ops::Activation& activation, const std::string& what);
+
+// Calls `body` with a launch of its own, after and before everything else on the GPU.
+void run_kernel(const std::function<void(const cuda::Launch&)>& body);
 
 // One rounding to bf16 in another direction now and then.
 inline constexpr double kBfloatTolerance = 2e-3;

@@ -7,7 +7,6 @@
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/mlp.h"
 #include "backend/cuda/repack/repack.h"
-#include "backend/cuda/sample.h"
 #include "backend/cuda/tiles.h"
 #include "ops/device_fault.h"
 
@@ -138,9 +137,7 @@ void CudaBackend::prepare(const ops::StepLimits& limits) {
     limits_ = limits;
     staging_.release();
     index_workspace_ = allocate(DType::u8, {index_select_workspace_bytes(limits)});
-    mla_workspace_ = allocate(DType::u8, {sparse_mla_workspace_bytes(limits)});
     mlp_workspace_ = allocate(DType::u8, {mlp_workspace_bytes(limits)});
-    sample_workspace_ = allocate(DType::u8, {sample_workspace_bytes(limits)});
     router_logits_ = allocate(DType::f32, {limits.max_tokens, limits.num_experts});
 }
 
