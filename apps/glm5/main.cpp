@@ -44,6 +44,7 @@ int run_main(const std::vector<std::string>& arguments) {
         case cli::kServe: return run(cli::serve_options(*line), *line, run_serve);
         case cli::kChat: return run(cli::chat_options(*line), *line, run_chat);
         case cli::kGenerate: return run(cli::generate_options(*line), *line, run_generate);
+        case cli::kPlan: return run(cli::plan_options(*line), *line, run_plan);
         case cli::kInspect: return run(cli::inspect_options(*line), *line, run_inspect);
     }
     return 2;

@@ -11,6 +11,7 @@ int run_serve(const cli::ServeOptions& options);
 int run_chat(const cli::ChatOptions& options);
 int run_generate(const cli::GenerateOptions& options);
 int run_inspect(const cli::InspectOptions& options);
+int run_plan(const cli::PlanOptions& options);
 
 // Prints "glm5: message" and returns the exit code that the status stands for.
 int report_error(const Status& status);

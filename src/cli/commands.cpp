@@ -36,6 +36,12 @@ Result<int> int_number(const Values& values, std::string_view name) {
     return static_cast<int>(number);
 }
 
+// fp8 and fp8_e4m3 are other names of the one FP8 format.
+std::string kv_cache_dtype(const Values& values) {
+    const std::string& name = values.text("--kv-cache-dtype");
+    return name.starts_with("fp8") ? "fp8_ds_mla" : name;
+}
+
 Result<RunOptions> run_options(const Values& values) {
     RunOptions options;
     GLM5_ASSIGN_OR_RETURN(options.max_model_len, int_number(values, "--max-model-len"));
@@ -47,8 +53,7 @@ Result<RunOptions> run_options(const Values& values) {
     options.device = values.text("--device");
     options.threads = static_cast<int>(values.number("--threads"));
     options.dtype = values.text("--dtype");
-    options.kv_cache_dtype = values.text("--kv-cache-dtype");
-    if (options.kv_cache_dtype.starts_with("fp8")) options.kv_cache_dtype = "fp8_ds_mla";
+    options.kv_cache_dtype = kv_cache_dtype(values);
     options.dump_activations = values.text_or_empty("--dump-activations");
     return options;
 }
@@ -103,6 +108,14 @@ Status read_override(const json::Object& object, ServeOptions& options) {
         }
     }
     return {};
+}
+
+// Whether --speculative-config asks for the MTP layer, the only method there is.
+Result<bool> asks_for_mtp(const json::Object& config) {
+    for (const auto& [key, value] : config)
+        if (key == "method" && value != json::Value("mtp"))
+            return invalid_argument("--speculative-config: method must be mtp");
+    return !config.empty();
 }
 
 Status expect_arguments(const CommandLine& line, size_t least, size_t most, std::string_view usage) {
@@ -180,6 +193,29 @@ Result<InspectOptions> inspect_options(const CommandLine& line) {
     options.log = log_options(line.values);
     options.model = model_options(line.values, line.arguments[0]);
     options.tensors = line.values.flag("--tensors");
+    return options;
+}
+
+Result<PlanOptions> plan_options(const CommandLine& line) {
+    const Values& values = line.values;
+    GLM5_RETURN_IF_ERROR(expect_arguments(line, 1, 1, "plan MODEL|config.json [OPTIONS]"));
+    PlanOptions options;
+    options.log = log_options(values, "warning");
+    options.model = model_options(values, line.arguments[0]);
+    options.gpu = values.text_or_empty("--gpu");
+    options.gpu_memory_bytes = parse_count(options.gpu).value_or(0);
+    options.gpu_memory_utilization = values.real("--gpu-memory-utilization");
+    options.tensor_parallel_size = static_cast<int>(values.number("--tensor-parallel-size"));
+    options.data_parallel_size = static_cast<int>(values.number("--data-parallel-size"));
+    options.expert_parallel = values.flag("--enable-expert-parallel");
+    GLM5_ASSIGN_OR_RETURN(options.mtp, asks_for_mtp(values.object("--speculative-config")));
+    options.kv_cache_dtype = kv_cache_dtype(values);
+    options.kv_cache_memory_bytes = values.number("--kv-cache-memory-bytes");
+    GLM5_ASSIGN_OR_RETURN(options.max_model_len, int_number(values, "--max-model-len"));
+    options.max_num_batched_tokens = static_cast<int>(values.number("--max-num-batched-tokens"));
+    options.max_num_seqs = static_cast<int>(values.number("--max-num-seqs"));
+    options.buffers = values.flag("--buffers");
+    options.json = values.flag("--json");
     return options;
 }
 

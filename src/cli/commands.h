@@ -98,11 +98,32 @@ struct InspectOptions {
     bool tensors = false;
 };
 
+// 0 and empty are auto, as the table says.
+struct PlanOptions {
+    LogOptions log;
+    ModelOptions model;
+    std::string gpu;               // empty: the CPU of this machine
+    int64_t gpu_memory_bytes = 0;  // when `gpu` is a size
+    double gpu_memory_utilization = 0;
+    int tensor_parallel_size = 1;
+    int data_parallel_size = 1;
+    bool expert_parallel = false;
+    bool mtp = false;
+    std::string kv_cache_dtype;  // auto, float32, bfloat16, fp8_ds_mla
+    int64_t kv_cache_memory_bytes = 0;
+    int max_model_len = 0;
+    int max_num_batched_tokens = 0;
+    int max_num_seqs = 0;
+    bool buffers = false;
+    bool json = false;
+};
+
 // Each requires a line of its command. Errors: too few or too many arguments, values that do not go together, a file of
 // keys that cannot be read.
 Result<ServeOptions> serve_options(const CommandLine& line);
 Result<ChatOptions> chat_options(const CommandLine& line);
 Result<GenerateOptions> generate_options(const CommandLine& line);
 Result<InspectOptions> inspect_options(const CommandLine& line);
+Result<PlanOptions> plan_options(const CommandLine& line);
 
 }  // namespace glm5::cli

@@ -65,15 +65,17 @@ Status set_member(json::Object& object, const std::string& name, std::vector<std
     return {};
 }
 
-const Option* find_option(std::string_view name) {
+// The command's option of that name, or else another command's.
+const Option* find_option(std::string_view name, const CommandInfo& command) {
+    const Option* found = nullptr;
     for (const Option& option : option_table())
-        if (option.name == name) return &option;
-    return nullptr;
+        if (option.name == name && (!found || (option.commands & command.command))) found = &option;
+    return found;
 }
 
 }  // namespace
 
-Status take_dotted(std::vector<std::string>& arguments, DottedObjects& objects) {
+Status take_dotted(std::vector<std::string>& arguments, const CommandInfo& command, DottedObjects& objects) {
     std::vector<std::string> others;
     for (size_t i = 0; i < arguments.size(); ++i) {
         const std::string& argument = arguments[i];
@@ -85,7 +87,7 @@ Status take_dotted(std::vector<std::string>& arguments, DottedObjects& objects) 
         const std::string name = argument.substr(0, equals);
         const size_t dot = name.find('.');
         const Option* option =
-            argument.starts_with("--") && dot != std::string::npos ? find_option(name.substr(0, dot)) : nullptr;
+            argument.starts_with("--") && dot != std::string::npos ? find_option(name.substr(0, dot), command) : nullptr;
         if (!option) {
             others.push_back(argument);
             continue;

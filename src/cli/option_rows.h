@@ -12,6 +12,7 @@ inline constexpr unsigned kRun = kServe | kGenerate | kChat;
 // Each appends rows.
 void add_model_and_server_options(std::vector<Option>& table);
 void add_run_options(std::vector<Option>& table);
+void add_plan_options(std::vector<Option>& table);
 void add_prompt_and_log_options(std::vector<Option>& table);
 // What `vllm serve` has and this server ignores or refuses.
 void add_vllm_options(std::vector<Option>& table);

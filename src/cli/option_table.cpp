@@ -9,6 +9,7 @@ const std::vector<Option>& option_table() {
         std::vector<Option> rows;
         add_model_and_server_options(rows);
         add_run_options(rows);
+        add_plan_options(rows);
         add_prompt_and_log_options(rows);
         add_vllm_options(rows);
         return rows;
@@ -21,6 +22,7 @@ const std::vector<CommandInfo>& command_table() {
         {kServe, "serve", "[MODEL]", "answer requests over the OpenAI API"},
         {kChat, "chat", "[MODEL]", "talk with the model in this terminal"},
         {kGenerate, "generate", "MODEL PROMPT", "continue one prompt and print the text"},
+        {kPlan, "plan", "MODEL|config.json", "say what fits on which device, without one"},
         {kInspect, "inspect", "MODEL", "show what a checkpoint holds and check it"},
     };
     return table;

@@ -119,7 +119,7 @@ Result<CommandLine> parse_command(const CommandInfo& command, std::vector<std::s
     CommandLine line;
     line.command = command.command;
     Sources sources;
-    GLM5_RETURN_IF_ERROR(take_dotted(arguments, sources.dotted));
+    GLM5_RETURN_IF_ERROR(take_dotted(arguments, command, sources.dotted));
     for (const auto& [option, object] : sources.dotted)
         if (!(option->commands & command.command)) return unknown_option(std::string(option->name), command);
     std::vector<std::string> remaining;

@@ -29,7 +29,7 @@ void add_run_options(std::vector<Option>& table) {
          .default_text = "auto",
          .help = "tokens of prompt and answer together (8k, 200k, 1M); auto: what the model and the cache allow",
          .group = kLimits,
-         .commands = kRun},
+         .commands = kRun | kPlan},
         {.name = "--max-num-batched-tokens",
          .type = count,
          .default_text = "2048",

@@ -19,16 +19,13 @@ std::string size_text(int64_t bytes) {
 
 class MemoryTable {
 public:
-    explicit MemoryTable(const Plan& plan) : plan_(plan) {
-        text_ = fmt::format("{:<28}{:>14}{:>9}{:>14}\n", "memory", "a rank", "share",
-                            plan.layout.num_ranks() == 1 ? "" : fmt::format("{} ranks", plan.layout.num_ranks()));
+    explicit MemoryTable(const Plan& plan) : plan_(plan), ranks_(plan.layout.num_ranks()) {
+        line(fmt::format("{:<28}{:>14}{:>9}", "memory", "a rank", "share"), fmt::format("{} ranks", ranks_));
     }
 
     void row(std::string_view name, int64_t bytes) {
-        const int ranks = plan_.layout.num_ranks();
         const double share = 100.0 * static_cast<double>(bytes) / static_cast<double>(plan_.options.device.memory_bytes);
-        text_ += fmt::format("{:<28}{:>14}{:>8.1f}%{:>14}\n", name, size_text(bytes), share,
-                             ranks == 1 ? "" : size_text(bytes * ranks));
+        line(fmt::format("{:<28}{:>14}{:>8.1f}%", name, size_text(bytes), share), size_text(bytes * ranks_));
     }
     void buffer(const Buffer& buffer) {
         text_ += fmt::format("    {:<24}{:>14}    {}\n", buffer.name, size_text(buffer.bytes), buffer.formula);
@@ -36,7 +33,13 @@ public:
     std::string take() { return std::move(text_); }
 
 private:
+    // The column of all ranks says nothing of one.
+    void line(const std::string& text, const std::string& all_ranks) {
+        text_ += ranks_ == 1 ? text + "\n" : fmt::format("{}{:>14}\n", text, all_ranks);
+    }
+
     const Plan& plan_;
+    const int ranks_;
     std::string text_;
 };
 
