@@ -121,9 +121,9 @@ ops::Linear CudaBackend::make_linear(std::span<const ops::HostMatrixView> matric
                          .rows = first.out_features,
                          .columns = first.in_features,
                          .k_tiles = k_tiles,
-                         .source = first.format == ops::WeightFormat::f32    ? RepackSource::f32
-                                   : first.format == ops::WeightFormat::bf16 ? RepackSource::bf16
-                                                                             : RepackSource::e4m3});
+                         .source = first.format == ops::WeightFormat::f32    ? RepackSource::float32
+                                   : first.format == ops::WeightFormat::bf16 ? RepackSource::bfloat16
+                                                                             : RepackSource::fp8});
         if (fp8)
             check_cuda(cudaMemcpyAsync(linear.scales.as<float>() + i * scale_count, matrix.scales, scale_count * 4,
                                        cudaMemcpyHostToDevice, launch_.stream),

@@ -104,4 +104,20 @@ void CudaBackend::route(const ops::RouteArgs& args) {
     select_experts(args, logits);
 }
 
+void CudaBackend::select_experts(const ops::RouteArgs& args, const ops::Tensor& logits) {
+    const int64_t rows = logits.rows(), experts = logits.columns(), top_k = args.expert_ids.columns();
+    GLM5_CHECK(experts <= kMostExperts && top_k <= kMostExpertsPerToken && top_k <= experts, "{} of {} experts", top_k,
+               experts);
+    GLM5_CHECK(args.bias.elements() == experts && args.expert_ids.rows() == rows && args.expert_weights.rows() == rows);
+    route_select(launch_, {.expert_ids = args.expert_ids.as<int32_t>(),
+                           .expert_weights = args.expert_weights.as<float>(),
+                           .logits = logits.as<float>(),
+                           .bias = args.bias.as<float>(),
+                           .rows = rows,
+                           .num_experts = static_cast<int>(experts),
+                           .top_k = static_cast<int>(top_k),
+                           .scaling = args.scaling,
+                           .normalise = args.normalise});
+}
+
 }  // namespace glm5::cuda

@@ -1,7 +1,7 @@
 // The product on every architecture: weights in the rows of mma.sync, tokens in its columns. Of e4m3 values, 128 are
 // summed, then scaled and added.
 #include "backend/cuda/device/copy.cuh"
-#include "backend/cuda/device/mma.cuh"
+#include "backend/cuda/device/tile_product.cuh"
 #include "backend/cuda/gemm/gemm.h"
 #include "backend/cuda/tiles.h"
 

@@ -1,5 +1,5 @@
 // gate_up and down on every architecture, by mma.sync: a CTA has up to 32 pairs of an item at a time.
-#include "backend/cuda/device/mma.cuh"
+#include "backend/cuda/device/tile_product.cuh"
 #include "backend/cuda/moe/hidden.cuh"
 #include "backend/cuda/tiles.h"
 

@@ -10,7 +10,7 @@ constexpr int kThreads = 256;
 // One thread per 16-byte chunk of the output, in the order of a row: reads of neighbours are neighbours.
 template <RepackSource source>
 __global__ void __launch_bounds__(kThreads) repack_kernel(RepackParams params) {
-    constexpr int kValues = source == RepackSource::e4m3 ? 16 : 8;  // of a chunk
+    constexpr int kValues = source == RepackSource::fp8 ? 16 : 8;  // of a chunk
     const int64_t chunks_per_row = params.k_tiles * 8;
     const int64_t padded_rows = round_up(params.rows, kTileRows);
     const int64_t index = int64_t{blockIdx.x} * kThreads + threadIdx.x;
@@ -27,9 +27,9 @@ __global__ void __launch_bounds__(kThreads) repack_kernel(RepackParams params) {
         for (int i = 0; i < kValues; ++i) {
             if (first + i >= params.columns) break;
             const int64_t at = row * params.columns + first + i;
-            if constexpr (source == RepackSource::e4m3) out.bytes[i] = static_cast<const uint8_t*>(params.in)[at];
-            if constexpr (source == RepackSource::bf16) out.values[i] = static_cast<const bf16*>(params.in)[at];
-            if constexpr (source == RepackSource::f32)
+            if constexpr (source == RepackSource::fp8) out.bytes[i] = static_cast<const uint8_t*>(params.in)[at];
+            if constexpr (source == RepackSource::bfloat16) out.values[i] = static_cast<const bf16*>(params.in)[at];
+            if constexpr (source == RepackSource::float32)
                 out.values[i] = __float2bfloat16_rn(static_cast<const float*>(params.in)[at]);
         }
     }
@@ -42,9 +42,9 @@ void repack(const Launch& launch, const RepackParams& params) {
     const int64_t chunks = round_up(params.rows, kTileRows) * params.k_tiles * 8;
     const auto blocks = static_cast<unsigned>(ceil_div(chunks, kThreads));
     switch (params.source) {
-        case RepackSource::e4m3: repack_kernel<RepackSource::e4m3><<<blocks, kThreads, 0, launch.stream>>>(params); break;
-        case RepackSource::bf16: repack_kernel<RepackSource::bf16><<<blocks, kThreads, 0, launch.stream>>>(params); break;
-        case RepackSource::f32: repack_kernel<RepackSource::f32><<<blocks, kThreads, 0, launch.stream>>>(params); break;
+        case RepackSource::fp8: repack_kernel<RepackSource::fp8><<<blocks, kThreads, 0, launch.stream>>>(params); break;
+        case RepackSource::bfloat16: repack_kernel<RepackSource::bfloat16><<<blocks, kThreads, 0, launch.stream>>>(params); break;
+        case RepackSource::float32: repack_kernel<RepackSource::float32><<<blocks, kThreads, 0, launch.stream>>>(params); break;
     }
     check_launch("repack");
 }

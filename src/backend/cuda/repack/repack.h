@@ -5,7 +5,7 @@
 
 namespace glm5::cuda {
 
-enum class RepackSource { e4m3, bf16, f32 };  // f32 is rounded to bf16
+enum class RepackSource { fp8, bfloat16, float32 };  // float32 is rounded to bfloat16
 
 struct RepackParams {
     uint8_t* out = nullptr;  // [ceil(rows / 64), k_tiles] tiles
@@ -13,7 +13,7 @@ struct RepackParams {
     int64_t rows = 0;
     int64_t columns = 0;
     int64_t k_tiles = 0;  // of 128 e4m3 or 64 bf16 values
-    RepackSource source = RepackSource::e4m3;
+    RepackSource source = RepackSource::fp8;
 };
 
 void repack(const Launch& launch, const RepackParams& params);
