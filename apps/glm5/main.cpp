@@ -4,6 +4,8 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "bench_options.h"
+#include "bench_sweep.h"
 #include "subcommands.h"
 
 namespace glm5 {
@@ -45,6 +47,8 @@ int run_main(const std::vector<std::string>& arguments) {
         case cli::kChat: return run(cli::chat_options(*line), *line, run_chat);
         case cli::kGenerate: return run(cli::generate_options(*line), *line, run_generate);
         case cli::kPlan: return run(cli::plan_options(*line), *line, run_plan);
+        case cli::kBenchServe: return run(bench_serve_options(*line), *line, run_bench_serve);
+        case cli::kBenchSweep: return run(bench_sweep_options(*line), *line, run_bench_sweep);
         case cli::kInspect: return run(cli::inspect_options(*line), *line, run_inspect);
     }
     return 2;

@@ -7,10 +7,15 @@
 
 namespace glm5 {
 
+struct BenchServeOptions;
+struct BenchSweepOptions;
+
 int run_serve(const cli::ServeOptions& options);
 int run_chat(const cli::ChatOptions& options);
 int run_generate(const cli::GenerateOptions& options);
 int run_inspect(const cli::InspectOptions& options);
+int run_bench_serve(const BenchServeOptions& options);
+int run_bench_sweep(const BenchSweepOptions& options);
 int run_plan(const cli::PlanOptions& options);
 
 // Prints "glm5: message" and returns the exit code that the status stands for.

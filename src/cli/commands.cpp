@@ -7,9 +7,8 @@
 #include <limits>
 
 namespace glm5::cli {
-namespace {
 
-LogOptions log_options(const Values& values, std::string_view default_level = "info") {
+LogOptions log_options(const Values& values, std::string_view default_level) {
     const std::string level = values.has("--log-level") ? values.text("--log-level") : std::string(default_level);
     LogOptions options;
     options.level = level == "debug"     ? LogLevel::debug
@@ -19,6 +18,8 @@ LogOptions log_options(const Values& values, std::string_view default_level = "i
     options.format = values.text("--log-format") == "json" ? LogFormat::json : LogFormat::text;
     return options;
 }
+
+namespace {
 
 ModelOptions model_options(const Values& values, std::string model) {
     if (values.has("--revision") && model.find('@') == std::string::npos)

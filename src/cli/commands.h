@@ -102,7 +102,7 @@ struct InspectOptions {
 struct PlanOptions {
     LogOptions log;
     ModelOptions model;
-    std::string gpu;               // empty: the CPU of this machine
+    std::string gpu;  // empty: the CPU of this machine
     int64_t gpu_memory_bytes = 0;  // when `gpu` is a size
     double gpu_memory_utilization = 0;
     int tensor_parallel_size = 1;
@@ -117,6 +117,9 @@ struct PlanOptions {
     bool buffers = false;
     bool json = false;
 };
+
+// Of any command. `default_level` holds when none was given.
+LogOptions log_options(const Values& values, std::string_view default_level = "info");
 
 // Each requires a line of its command. Errors: too few or too many arguments, values that do not go together, a file of
 // keys that cannot be read.

@@ -56,16 +56,20 @@ std::string man_page() {
 
 std::string bash_completion() {
     std::vector<std::string_view> commands = {"help", "completion", "--help", "--version"};
-    std::string cases;
+    std::string cases, second_words;
     for (const CommandInfo& command : command_table()) {
-        commands.push_back(command.name);
+        const size_t space = command.name.find(' ');
+        commands.push_back(command.name.substr(0, space));
+        if (space != std::string_view::npos)
+            second_words += fmt::format("        {}) words+=\" {}\" ;;&\n", command.name.substr(0, space),
+                                        command.name.substr(space + 1));
         std::vector<std::string> names = {"--help"};
         for (const Option& option : option_table()) {
             if (option.treatment != Treatment::used || !(option.commands & command.command)) continue;
             names.emplace_back(option.name);
             if (option.default_text == "true") names.push_back(fmt::format("--no-{}", option.name.substr(2)));
         }
-        cases += fmt::format("        {}) words=\"{}\" ;;\n", command.name, fmt::join(names, " "));
+        cases += fmt::format("        \"{} \"*) words=\"{}\" ;;\n", command.name, fmt::join(names, " "));
     }
     std::string choices;
     for (const Option& option : option_table())
@@ -79,10 +83,13 @@ std::string bash_completion() {
         "        COMPREPLY=($(compgen -W \"{}\" -- \"$current\"))\n"
         "        return\n"
         "    fi\n"
+        "    [ \"$COMP_CWORD\" != 2 ] || case \"${{COMP_WORDS[1]}}\" in\n"
+        "{}"
+        "    esac\n"
         "    case \"${{COMP_WORDS[COMP_CWORD-1]}}\" in\n"
         "{}"
         "    esac\n"
-        "    [ -n \"$words\" ] || [[ \"$current\" != -* ]] || case \"${{COMP_WORDS[1]}}\" in\n"
+        "    [ -n \"$words\" ] || [[ \"$current\" != -* ]] || case \"${{COMP_WORDS[1]}} ${{COMP_WORDS[2]}} \" in\n"
         "{}"
         "    esac\n"
         "    if [ -n \"$words\" ]; then\n"
@@ -92,7 +99,7 @@ std::string bash_completion() {
         "    fi\n"
         "}}\n"
         "complete -o filenames -F _glm5 glm5\n",
-        fmt::join(commands, " "), choices, cases);
+        fmt::join(commands, " "), second_words, choices, cases);
 }
 
 }  // namespace glm5::cli

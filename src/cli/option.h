@@ -10,7 +10,7 @@
 namespace glm5::cli {
 
 // The subcommands, as bits of Option::commands.
-enum Command : unsigned { kServe = 1, kGenerate = 2, kInspect = 4, kChat = 8, kPlan = 16 };
+enum Command : unsigned { kServe = 1, kGenerate = 2, kInspect = 4, kChat = 8, kPlan = 16, kBenchServe = 32, kBenchSweep = 64 };
 
 enum class OptionType {
     flag,  // --x, --no-x, --x=false
@@ -55,7 +55,7 @@ bool is_ignored_family(std::string_view name);
 
 struct CommandInfo {
     Command command;
-    std::string_view name;
+    std::string_view name;       // one word, or two: "bench serve"
     std::string_view arguments;  // "[MODEL]", for the help
     std::string_view summary;
 };

@@ -8,11 +8,14 @@
 namespace glm5::cli {
 
 inline constexpr unsigned kRun = kServe | kGenerate | kChat;
+inline constexpr unsigned kBench = kBenchServe | kBenchSweep;  // what puts load on a server
 
 // Each appends rows.
 void add_model_and_server_options(std::vector<Option>& table);
 void add_run_options(std::vector<Option>& table);
 void add_plan_options(std::vector<Option>& table);
+void add_bench_options(std::vector<Option>& table);
+void add_sweep_options(std::vector<Option>& table);
 void add_prompt_and_log_options(std::vector<Option>& table);
 // What `vllm serve` has and this server ignores or refuses.
 void add_vllm_options(std::vector<Option>& table);

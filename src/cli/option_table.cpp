@@ -10,6 +10,8 @@ const std::vector<Option>& option_table() {
         add_model_and_server_options(rows);
         add_run_options(rows);
         add_plan_options(rows);
+        add_bench_options(rows);
+        add_sweep_options(rows);
         add_prompt_and_log_options(rows);
         add_vllm_options(rows);
         return rows;
@@ -24,6 +26,8 @@ const std::vector<CommandInfo>& command_table() {
         {kGenerate, "generate", "MODEL PROMPT", "continue one prompt and print the text"},
         {kPlan, "plan", "MODEL|config.json", "say what fits on which device, without one"},
         {kInspect, "inspect", "MODEL", "show what a checkpoint holds and check it"},
+        {kBenchServe, "bench serve", "", "put load on a server and measure its answers"},
+        {kBenchSweep, "bench sweep", "", "the same at one concurrency after another, with a report"},
     };
     return table;
 }

@@ -18,6 +18,17 @@ const CommandInfo* find_command(std::string_view name) {
     return nullptr;
 }
 
+// The command that the arguments from `at` on begin with, of one word or two, and how many arguments its name takes.
+struct NamedCommand {
+    const CommandInfo* command = nullptr;
+    size_t words = 1;
+};
+NamedCommand command_at(const std::vector<std::string>& arguments, size_t at) {
+    if (at + 1 < arguments.size())
+        if (const CommandInfo* command = find_command(arguments[at] + " " + arguments[at + 1])) return {command, 2};
+    return {find_command(arguments[at]), 1};
+}
+
 // --foo_bar.a_b=x_y → --foo-bar.a_b=x_y, and -tp → --tensor-parallel-size.
 std::string normalised(const std::string& argument) {
     const size_t end = std::min(argument.find_first_of("=."), argument.size());
@@ -135,6 +146,11 @@ Result<CommandLine> parse_command(const CommandInfo& command, std::vector<std::s
 }
 
 Status unknown_command(const std::string& name) {
+    std::vector<std::string_view> of_group;
+    for (const CommandInfo& info : command_table())
+        if (info.name.starts_with(name + " ")) of_group.push_back(info.name);
+    if (!of_group.empty())
+        return invalid_argument("'glm5 {}' is not a command of its own: 'glm5 {}'", name, fmt::join(of_group, "', 'glm5 "));
     std::vector<std::string_view> known = {"--help", "--version", "help", "completion"};
     for (const CommandInfo& info : command_table()) known.push_back(info.name);
     const auto nearest = nearest_name(name, known);
@@ -146,7 +162,7 @@ Status unknown_command(const std::string& name) {
 Result<std::string> help_command(const std::vector<std::string>& arguments) {
     if (arguments.size() < 2) return help_text();
     if (arguments[1] == "--man") return man_page();
-    if (const CommandInfo* command = find_command(arguments[1])) return help_text(*command, "");
+    if (const CommandInfo* command = command_at(arguments, 1).command) return help_text(*command, "");
     return unknown_command(arguments[1]);
 }
 
@@ -170,11 +186,11 @@ Result<CommandLine> parse(const std::vector<std::string>& arguments, const Envir
     if (first == "--help" || first == "-h" || first == "help") return printing(help_command(arguments));
     if (first == "--version" || first == "-V") return printing(fmt::format("glm5 {}\n", GLM5_VERSION));
     if (first == "completion") return printing(completion_command(arguments));
-    const CommandInfo* command = find_command(first);
+    const auto [command, name_words] = command_at(arguments, 0);
     if (!command) return unknown_command(first);
     std::vector<std::string> rest;
     bool options_ended = false;
-    for (size_t i = 1; i < arguments.size(); ++i) {
+    for (size_t i = name_words; i < arguments.size(); ++i) {
         const std::string& argument = arguments[i];
         options_ended = options_ended || argument == "--";
         if (!options_ended && (argument == "--help" || argument == "-h")) return printing(help_text(*command, ""));

@@ -68,9 +68,11 @@ public:
         if (interrupted()) return finished({});
         GLM5_RETURN_IF_ERROR(warm_up());
         if (interrupted()) return finished({});
+        profile("/start_profile");
         const auto before = speculation();
         GLM5_ASSIGN_OR_RETURN(LoadOutcome outcome, run_load(main_load(), hooks_));
         if (!outcome.interrupted) result_.speculation = speculation_between(before, speculation());
+        profile("/stop_profile");
         return finished(std::move(outcome));
     }
 
@@ -151,6 +153,12 @@ private:
         auto& changes = result_.rps_changes;
         int next = changes.empty() ? static_cast<int>(options().ramp_up_start_rps) : changes.back().first + 1;
         for (; next <= static_cast<int>(rate); ++next) changes.emplace_back(next, time_text("{:%Y-%m-%dT%H:%M:%S}"));
+    }
+
+    void profile(std::string_view path) const {
+        if (!options().profile) return;
+        const auto answer = fetch(options(), path, true);
+        if (!answer.ok()) log_warning("--profile: {}", answer.status().message());
     }
 
     std::optional<SpeculationCounters> speculation() const {

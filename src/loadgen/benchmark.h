@@ -62,6 +62,7 @@ struct BenchmarkOptions {
     json::Object sampling;    // temperature, top_p …: members of the body
     json::Object extra_body;  // the same, last
     std::string request_id_prefix;     // empty: bench-XXXXXXXX-
+    bool profile = false;              // POST /start_profile and /stop_profile around the measurement
 
     std::vector<Metric> percentile_metrics = {Metric::ttft, Metric::tpot, Metric::itl};
     std::vector<double> percentiles = {99};

@@ -308,7 +308,7 @@ private:
         if (!waiting_.empty()) {
             const int next = waiting_.front();
             waiting_.pop_front();
-            asio::post(io_, [this, next] { launch(next); });
+            launch(next);  // at once, so that no later arrival takes the place
         }
         if (finished_ == load_.num_requests) io_.stop();
     }

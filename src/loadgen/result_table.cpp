@@ -1,4 +1,7 @@
 // The result as the table that `vllm bench serve` prints, row by row the same; causes of failures come behind it.
+#include <algorithm>
+#include <concepts>
+
 #include "loadgen/benchmark.h"
 
 namespace glm5::loadgen {
@@ -11,7 +14,7 @@ std::string header(std::string_view title, char fill) {
     return fmt::format("{}{}{}\n", std::string(spare / 2, fill), title, std::string(spare - spare / 2, fill));
 }
 
-std::string row(std::string_view name, int64_t value) {
+std::string row(std::string_view name, std::integral auto value) {
     return fmt::format("{:<40} {:<10}\n", name, value);
 }
 

@@ -16,7 +16,8 @@ bool is_port(std::string_view text) {
 }  // namespace
 
 std::string Url::authority() const {
-    return fmt::format(host.find(':') == std::string::npos ? "{}:{}" : "[{}]:{}", host, port);
+    const bool is_ipv6 = host.find(':') != std::string::npos;
+    return is_ipv6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
 }
 
 Result<Url> parse_url(std::string_view text) {

@@ -27,7 +27,7 @@ ServeOptions serve(const Arguments& arguments) {
 
 TEST(Vllm, EveryIgnoredOptionGivesExactlyOneWarning) {
     for (const Option& option : option_table()) {
-        if (option.treatment != Treatment::ignored) continue;
+        if (option.treatment != Treatment::ignored || !(option.commands & kServe)) continue;
         Arguments arguments = {std::string(option.name)};
         switch (option.type) {
             case OptionType::flag:
