@@ -1,0 +1,11 @@
+// The workspace of index_select. sparse_mla needs none.
+#pragma once
+
+#include "ops/backend.h"
+
+namespace glm5::cuda {
+
+// Scores of as many tokens as fit into 64 MiB at the longest context, and of 16 at least.
+int64_t index_select_workspace_bytes(const ops::StepLimits& limits);
+
+}  // namespace glm5::cuda
