@@ -28,8 +28,9 @@ public:
     void input(const std::string& name, int64_t rows, int64_t width) {
         values(name, {rows, width});
         if (!form_.fp8_inputs) return;
-        add(name + " codes", DType::f8_e4m3, {rows, width});
-        add(name + " scales", DType::f32, {rows, ceil_div(width, 128)});
+        const int64_t padded = ceil_div(rows, form_.row_multiple) * form_.row_multiple;
+        add(name + " codes", DType::f8_e4m3, {padded, width});
+        add(name + " scales", DType::f32, {padded, ceil_div(width, 128)});
     }
     std::vector<Buffer> take() { return std::move(buffers_); }
 

@@ -14,11 +14,12 @@ constexpr double kTerabyte = 1e12;
 
 }  // namespace
 
-// Memory as the driver reports it: H100 and H200 were read from nvidia-smi; B200 is published, not read.
+// Memory is what a program may take in all (cudaMemGetInfo), read on an H100 80GB HBM3 and an H200; that of a B200 is
+// published, not read.
 const std::vector<Device>& known_gpus() {
     static const std::vector<Device> gpus = {
-        {.name = "h100", .memory_bytes = 81559 * kMiB, .bytes_per_second = 3.35 * kTerabyte},
-        {.name = "h200", .memory_bytes = 143771 * kMiB, .bytes_per_second = 4.8 * kTerabyte},
+        {.name = "h100", .memory_bytes = 85'017'493'504, .bytes_per_second = 3.35 * kTerabyte},
+        {.name = "h200", .memory_bytes = 150'109'880'320, .bytes_per_second = 4.8 * kTerabyte},
         {.name = "b200", .memory_bytes = 182631 * kMiB, .bytes_per_second = 8.0 * kTerabyte},
     };
     return gpus;

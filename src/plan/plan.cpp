@@ -11,9 +11,14 @@ namespace {
 
 constexpr double kGiB = 1 << 30;
 
-// What a process holds on a GPU before it allocates anything, and its captured graphs: estimates.
-constexpr int64_t kGpuContextBytes = int64_t{600} << 20;
-constexpr int64_t kGpuGraphsBytes = int64_t{600} << 20;
+// What a process holds on a GPU before it allocates anything: read on an H100 and an H200, driver 580.
+constexpr int64_t kGpuContextBytes = 552'402'944;
+
+// Captured graphs: an estimate of their number and of the launches in a layer; bytes of a launch were read on an H100.
+int64_t graphs_bytes(const config::Config& config) {
+    constexpr int64_t kGraphs = 64, kLaunchesPerLayer = 13, kLaunchBytes = 2517;
+    return kGraphs * config.num_layers * kLaunchesPerLayer * kLaunchBytes;
+}
 
 // Shortest context worth planning for: one token of a prompt and one of its answer.
 constexpr int64_t kShortestModelLen = 2;
@@ -41,7 +46,7 @@ Plan start_plan(const config::Config& config, const layout::ParallelLayout& layo
     plan.budget_bytes = static_cast<int64_t>(static_cast<double>(options.device.memory_bytes) * options.utilization);
     if (options.device.kind == DeviceKind::gpu) {
         plan.context_bytes = kGpuContextBytes;
-        plan.graphs_bytes = kGpuGraphsBytes;
+        plan.graphs_bytes = graphs_bytes(config);
     }
     return plan;
 }

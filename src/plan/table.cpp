@@ -58,7 +58,7 @@ std::string memory_table(const Plan& plan, bool buffers) {
         if (buffers)
             for (const Buffer& buffer : *group) table.buffer(buffer);
     }
-    if (plan.context_bytes > 0) table.row("driver context (estimate)", plan.context_bytes);
+    if (plan.context_bytes > 0) table.row("driver context", plan.context_bytes);
     if (plan.graphs_bytes > 0) table.row("graphs (estimate)", plan.graphs_bytes);
     table.row("KV cache", plan.cache_bytes());
     table.row("all", plan.planned_bytes());

@@ -17,12 +17,17 @@ int64_t ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
+int64_t round_up(int64_t a, int64_t b) {
+    return ceil_div(a, b) * b;
+}
+
 // One matrix [out, in] as the backend holds it.
 int64_t matrix_bytes(int64_t out, int64_t in, StoredForm stored, DType dtype, const BackendForm& form) {
-    const int64_t rows = ceil_div(out, form.row_multiple) * form.row_multiple;
+    const int64_t rows = round_up(out, form.row_multiple);
     switch (stored) {
-        case StoredForm::plain: return rows * in * dtype_bytes(dtype);
-        case StoredForm::fp8: return rows * in + ceil_div(rows, form.scale_rows) * ceil_div(in, kFp8Block) * 4;
+        case StoredForm::plain: return rows * round_up(in * dtype_bytes(dtype), form.row_bytes_multiple);
+        case StoredForm::fp8:
+            return rows * round_up(in, form.row_bytes_multiple) + ceil_div(rows, form.scale_rows) * ceil_div(in, kFp8Block) * 4;
         // Two scalars beside the weights and the scales of their groups.
         case StoredForm::nvfp4: return rows * ceil_div(in, 2) + rows * ceil_div(in, kNvfp4Group) + 8;
     }

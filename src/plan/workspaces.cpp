@@ -56,30 +56,25 @@ std::vector<Buffer> cpu_workspaces(const config::Config& config, const BackendFo
     return buffers;
 }
 
-// In the order of a layer. Index scores are computed for as many rows at once as a fixed budget holds; experts' rows are
-// ordered by expert, each expert's filled up to a tile.
+// backend/cuda: a group's index scores; of the (token, expert) pairs of at most 2048 tokens at once, the shared expert's
+// among them, the inputs of down and its sums; router logits; and what the arena's blocks of 64 MiB leave unfilled.
 std::vector<Buffer> gpu_workspaces(const config::Config& config, const layout::ParallelLayout& layout,
                                    const StepSizes& sizes) {
-    constexpr int64_t kScoreBudget = int64_t{1} << 30;
-    constexpr int64_t kTileRows = 128;
-    const int64_t rows = sizes.max_num_tokens, slots = config.num_experts_per_token, hidden = config.hidden_size;
-    const int64_t context = padded_context(sizes);
-    const int64_t score_rows = std::clamp<int64_t>(kScoreBudget / (4 * context), 1, rows);
-
-    const int64_t experts = config.num_experts / layout.expert;
-    // Of all pairs of the tokens of every group, at most all fall on this rank's experts.
-    const int64_t tokens = layout.expert > 1 ? rows * layout.data : rows;
-    const int64_t pairs = tokens * std::min<int64_t>(slots, experts) + experts * (kTileRows - 1);
-    const int64_t width = config.moe_intermediate_size / layout.expert_tensor();
-    const int64_t dense = std::max(config.intermediate_size, config.shared_expert_width()) / layout.tensor;
-    const int64_t pair_bytes = fp8_row_bytes(hidden) + 4 * width + fp8_row_bytes(width) + 2 * hidden + 8;
-
+    constexpr int64_t kScoreBytes = int64_t{64} << 20, kTokenStep = 16;  // attention.cpp
+    constexpr int64_t kMaxMoeTokens = 2048;                              // mlp.cpp
+    constexpr int64_t kBlockBytes = int64_t{64} << 20;                   // arena.cpp
+    const int64_t rows = sizes.max_num_tokens, hidden = config.hidden_size, context = padded_context(sizes);
+    const int64_t group = std::max(kTokenStep, kScoreBytes / (4 * context) / kTokenStep * kTokenStep);
+    const int64_t score_rows = std::min(group, ceil_div(rows, kTokenStep) * kTokenStep);
+    const int64_t pairs = std::min(rows, kMaxMoeTokens) * (config.num_experts_per_token + 1);
+    const int64_t width = std::max({config.intermediate_size / layout.tensor, config.shared_expert_width() / layout.tensor,
+                                    config.moe_intermediate_size / layout.expert_tensor()});
+    const int64_t pair_bytes = 2 * width + 4 * ceil_div(width, 128) + 4 * hidden + 24;
     return {
         {"index scores", fmt::format("{} x {} F32", score_rows, context), score_rows * context * 4},
-        {"router logits", fmt::format("{} x {} F32", rows, config.num_experts), rows * config.num_experts * 4},
         {"expert rows", fmt::format("{} x {} bytes", pairs, pair_bytes), pairs * pair_bytes},
-        {"dense and shared MLP", fmt::format("{} x 2 x {} BF16, codes", rows, dense),
-         rows * (4 * dense + fp8_row_bytes(dense))},
+        {"router logits", fmt::format("{} x {} F32", rows, config.num_experts), rows * config.num_experts * 4},
+        {"unfilled blocks", "2 x 64 MiB", 2 * kBlockBytes},
     };
 }
 
@@ -87,11 +82,11 @@ std::vector<Buffer> gpu_workspaces(const config::Config& config, const layout::P
 std::vector<Buffer> communication_buffers(const config::Config& config, const layout::ParallelLayout& layout,
                                           const StepSizes& sizes) {
     if (layout.num_ranks() == 1) return {};
-    constexpr int64_t kLibraryBytes = int64_t{512} << 20;
+    constexpr int64_t kLibraryBytes = 591'396'864;  // read on an H100 with one rank
     const int64_t rows = sizes.max_num_tokens, hidden = config.hidden_size;
     std::vector<Buffer> buffers = {
         {"sums over ranks", fmt::format("4 x {} x {} BF16", rows, hidden), 4 * rows * hidden * 2},
-        {"NCCL", "estimate", kLibraryBytes},
+        {"NCCL", "read with one rank", kLibraryBytes},
     };
     if (layout.expert > 1 && layout.data > 1) {
         const int64_t sent = fp8_row_bytes(hidden) + 2 * hidden;
