@@ -3,8 +3,9 @@
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 10
 PORT ?= 8000
+BENCH_PORT ?= 8090
 
-.PHONY: help deps build serve test eval sanitize tsan fuzz bench gpu-test format lint clean
+.PHONY: help deps build serve test eval sanitize tsan fuzz bench bench-serve gpu-test format lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +47,11 @@ fuzz: deps  ## each libFuzzer target for $(FUZZ_SECONDS) s
 
 bench: build  ## tokenizer, template, ops and whole-model figures of this machine
 	scripts/bench build/release
+
+bench-serve: deps  ## load on glm5-nano over HTTP at rising concurrency: build/release/sweep/*.html
+	@[ -f build/release/build.ninja ] || cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target glm5
+	scripts/bench-serve build/release $(BENCH_PORT)
 
 gpu-test:  ## CTest label gpu; needs a CUDA build
 	@[ -f build/cuda/build.ninja ] || cmake --preset cuda
