@@ -13,6 +13,8 @@
 namespace glm5::model {
 namespace {
 
+constexpr int kMaxSequences = 64;
+
 ops::PageArray make_pages(ops::Backend& backend, int num_pages, int64_t page_bytes) {
     if (page_bytes == 0) return {};
     ops::Tensor memory = backend.allocate(DType::u8, {num_pages, page_bytes});
@@ -51,6 +53,14 @@ ModelRun::ModelRun(const std::string& path, const RunOptions& options)
                                                                    int64_t{config().max_position_embeddings}),
                                     .max_logit_rows = options.max_tokens};
     decoder_ = Decoder::load(config(), *checkpoint_, *backend_, limits, {}).value();
+    batches_ = std::make_unique<batch::BatchBuilder>(
+        *backend_, batch::BatchLimits{.max_num_seqs = kMaxSequences,
+                                      .max_num_tokens = options.max_tokens,
+                                      .max_context_tokens = static_cast<int>(limits.max_context_tokens)});
+    std::vector<int32_t> rows(options.max_tokens);
+    std::iota(rows.begin(), rows.end(), 0);
+    every_row_ = backend_->allocate(DType::i32, {options.max_tokens});
+    backend_->copy_to_device(every_row_, rows.data(), every_row_.bytes());
 
     const auto layout = cache::Layout::compute(config(), options.numerics.latent, options.numerics.index_key);
     for (const cache::LayerLayout& layer : layout.layers)
@@ -61,64 +71,42 @@ ModelRun::ModelRun(const std::string& path, const RunOptions& options)
     std::shuffle(free_pages_.begin(), free_pages_.end(), random_);
 }
 
-// Memory of a backend is never freed, so each field of the batch keeps its buffer from step to step.
-ops::Tensor ModelRun::upload(const std::vector<int32_t>& values) {
-    const auto count = static_cast<int64_t>(values.size());
-    if (num_uploads_ == batch_memory_.size()) batch_memory_.emplace_back();
-    ops::Tensor& memory = batch_memory_[num_uploads_++];
-    if (!memory || memory.rows() < count) memory = backend_->allocate(DType::i32, {std::max<int64_t>(2 * count, 64)});
-    const ops::Tensor view = memory.first_rows(count);
-    if (count > 0) backend_->copy_to_device(view, values.data(), view.bytes());
-    return view;
+// Takes pages for the next `num_tokens` of the sequence.
+void ModelRun::grow(TestSequence& sequence, size_t num_tokens) {
+    sequence.num_computed += static_cast<int>(num_tokens);
+    while (static_cast<int>(sequence.pages.size()) * kPageTokens < sequence.num_computed) {
+        GLM5_CHECK(!free_pages_.empty());
+        sequence.pages.push_back(free_pages_.back());
+        free_pages_.pop_back();
+    }
+}
+
+// What lies beyond each context is undefined: here it is no page at all.
+void ModelRun::spoil_undefined_pages(const ops::Tensor& page_table, std::span<const Part> parts) {
+    std::vector<int32_t> pages(page_table.elements(), std::numeric_limits<int32_t>::max());
+    for (size_t i = 0; i < parts.size(); ++i)
+        std::ranges::copy(parts[i].sequence->pages, pages.begin() + static_cast<int64_t>(i) * page_table.shape[1]);
+    backend_->copy_to_device(page_table, pages.data(), page_table.bytes());
 }
 
 std::vector<float> ModelRun::step(std::span<const Part> parts, Rows rows) {
-    std::vector<int32_t> token_ids, positions, sequence_ids, slots, query_start, context_len, logit_rows;
-    int max_context = 0;
+    schedule::StepPlan plan;
     for (const Part& part : parts) {
         TestSequence& sequence = *part.sequence;
-        query_start.push_back(static_cast<int32_t>(token_ids.size()));
-        for (int32_t token : part.tokens) {
-            const int position = sequence.num_computed++;
-            if (position % kPageTokens == 0) {
-                GLM5_CHECK(!free_pages_.empty());
-                sequence.pages.push_back(free_pages_.back());
-                free_pages_.pop_back();
-            }
-            token_ids.push_back(token);
-            positions.push_back(position);
-            sequence_ids.push_back(static_cast<int32_t>(context_len.size()));
-            slots.push_back(sequence.pages.back() * kPageTokens + position % kPageTokens);
-            if (rows == Rows::all) logit_rows.push_back(static_cast<int32_t>(token_ids.size()) - 1);
-        }
-        if (rows == Rows::last) logit_rows.push_back(static_cast<int32_t>(token_ids.size()) - 1);
-        context_len.push_back(sequence.num_computed);
-        max_context = std::max(max_context, sequence.num_computed);
+        const int first_position = sequence.num_computed;
+        grow(sequence, part.tokens.size());
+        plan.sequences.push_back({.first_position = first_position,
+                                  .query_tokens = part.tokens,
+                                  .pages = sequence.pages,
+                                  .wants_token = rows == Rows::last});
+        plan.num_tokens += static_cast<int>(part.tokens.size());
     }
-    query_start.push_back(static_cast<int32_t>(token_ids.size()));
-
-    const int pages_per_row = (max_context + kPageTokens - 1) / kPageTokens + 1;
-    std::vector<int32_t> page_table(parts.size() * pages_per_row, std::numeric_limits<int32_t>::max());
-    for (size_t i = 0; i < parts.size(); ++i)
-        std::ranges::copy(parts[i].sequence->pages, page_table.begin() + static_cast<int64_t>(i) * pages_per_row);
-
-    num_uploads_ = 0;
-    ops::Batch batch;
-    batch.num_tokens = static_cast<int>(token_ids.size());
-    batch.num_seqs = static_cast<int>(parts.size());
-    batch.num_logit_rows = static_cast<int>(logit_rows.size());
-    batch.max_context_tokens = max_context;
-    batch.token_ids = upload(token_ids);
-    batch.positions = upload(positions);
-    batch.sequence_ids = upload(sequence_ids);
-    batch.slots = upload(slots);
-    batch.query_start = upload(query_start);
-    batch.context_len = upload(context_len);
-    batch.page_table = upload(page_table);
-    batch.page_table.rank = 2;
-    batch.page_table.shape = {batch.num_seqs, pages_per_row};
-    batch.logit_rows = upload(logit_rows);
-
+    ops::Batch batch = batches_->build(plan);
+    spoil_undefined_pages(batch.page_table, parts);
+    if (rows == Rows::all) {
+        batch.num_logit_rows = batch.num_tokens;
+        batch.logit_rows = every_row_.first_rows(batch.num_tokens);
+    }
     const ops::Tensor logits = decoder_->forward(batch, caches_);
     std::vector<float> values(logits.elements());
     backend_->copy_to_host(values.data(), logits, logits.bytes());

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "batch/batch_builder.h"
 #include "load/checkpoint.h"
 #include "model/decoder.h"
 #include "ops/backend.h"
@@ -69,16 +70,17 @@ public:
     void release(TestSequence& sequence);
 
 private:
-    ops::Tensor upload(const std::vector<int32_t>& values);
+    void grow(TestSequence& sequence, size_t num_tokens);
+    void spoil_undefined_pages(const ops::Tensor& page_table, std::span<const Part> parts);
 
     std::unique_ptr<load::Checkpoint> checkpoint_;
     std::unique_ptr<ops::Backend> backend_;
     std::unique_ptr<Decoder> decoder_;
+    std::unique_ptr<batch::BatchBuilder> batches_;
+    ops::Tensor every_row_;  // [max_tokens] 0, 1, 2, …
     std::vector<ops::LayerCache> caches_;
     std::vector<int32_t> free_pages_;
     std::mt19937 random_;
-    std::vector<ops::Tensor> batch_memory_;  // of one step's batch, in the order of upload calls
-    size_t num_uploads_ = 0;
 };
 
 // The expected values of a fixture: one tensor of a safetensors file.
