@@ -45,10 +45,10 @@ Status ResponseReader::step(std::string_view& bytes, std::string_view& body) {
             line_.append(bytes);
             const size_t from = before > 3 ? before - 3 : 0;
             const size_t end = line_.find("\r\n\r\n", from);
+            if (std::min(end, line_.size()) > kMaxHeadBytes)
+                return io_error("the head of the response is longer than {} bytes", kMaxHeadBytes);
             if (end == std::string::npos) {
                 bytes = {};
-                if (line_.size() > kMaxHeadBytes)
-                    return io_error("the head of the response is longer than {} bytes", kMaxHeadBytes);
                 return {};
             }
             bytes.remove_prefix(end + 4 - before);
@@ -69,9 +69,10 @@ Status ResponseReader::step(std::string_view& bytes, std::string_view& body) {
             return {};
         case State::chunk_size:
         case State::chunk_end:
-        case State::trailer:
-            if (!take_line(bytes))
-                return line_.size() > kMaxChunkLine ? io_error("a line of the chunked body is too long") : Status();
+        case State::trailer: {
+            const bool whole = take_line(bytes);
+            if (line_.size() > kMaxChunkLine) return io_error("a line of the chunked body is too long");
+            if (!whole) return {};
             if (state_ == State::chunk_size) return read_chunk_size();
             if (state_ == State::chunk_end && !line_.empty()) return io_error("a chunk of the body has no end");
             if (state_ == State::chunk_end)
@@ -80,6 +81,7 @@ Status ResponseReader::step(std::string_view& bytes, std::string_view& body) {
                 state_ = State::complete;
             line_.clear();
             return {};
+        }
         case State::complete: break;
     }
     return {};
