@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <numeric>
@@ -22,6 +21,7 @@
 #include "backend/cuda/sparse_mla/sparse_mla.h"
 #include "backend/cuda/top_k/top_k.h"
 #include "base/dtype.h"
+#include "ops/device_fault.h"
 
 namespace {
 
@@ -31,11 +31,7 @@ constexpr int kTopK = 2048, kHeads = 8;
 constexpr int64_t kIndexPageBytes = cuda::kPage * (cuda::kIndexDim + 4);
 constexpr int64_t kScoreBytes = int64_t{64} << 20;  // as in attention.cpp
 
-void check(cudaError_t error, const char* what) {
-    if (error == cudaSuccess) return;
-    fmt::print(stderr, "{}: {}\n", what, cudaGetErrorString(error));
-    std::exit(1);
-}
+using cuda::check_cuda;
 
 std::mt19937 generator(1);
 
@@ -58,21 +54,21 @@ public:
     }
     void* bytes(int64_t count) {
         void* block = nullptr;
-        check(cudaMalloc(&block, count), "cudaMalloc");
+        check_cuda(cudaMalloc(&block, count), "cudaMalloc");
         blocks_.push_back(block);
         return block;
     }
     template <typename T>
     T* upload(const std::vector<T>& values) {
         void* block = bytes(std::ssize(values) * sizeof(T));
-        check(cudaMemcpy(block, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "upload");
+        check_cuda(cudaMemcpy(block, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "upload");
         return static_cast<T*>(block);
     }
     // `count` units, repeated from a random block of them.
     std::byte* repeat(const std::vector<uint8_t>& block, int64_t count) {
         auto* memory = static_cast<std::byte*>(bytes(count));
         for (int64_t at = 0; at < count; at += std::ssize(block))
-            check(cudaMemcpy(memory + at, block.data(), std::min<int64_t>(count - at, std::ssize(block)),
+            check_cuda(cudaMemcpy(memory + at, block.data(), std::min<int64_t>(count - at, std::ssize(block)),
                              cudaMemcpyHostToDevice),
                   "upload");
         return memory;
@@ -121,24 +117,24 @@ std::vector<cuda::bf16> random_bf16(int64_t count) {
 // Median µs of one of `calls` calls.
 double measure(const cuda::Launch& launch, int calls, const std::function<void(int)>& call) {
     call(0);
-    check(cudaStreamSynchronize(launch.stream), "a kernel");
+    check_cuda(cudaStreamSynchronize(launch.stream), "a kernel");
     cudaGraph_t graph;
     cudaGraphExec_t executable;
-    check(cudaStreamBeginCapture(launch.stream, cudaStreamCaptureModeThreadLocal), "capture");
+    check_cuda(cudaStreamBeginCapture(launch.stream, cudaStreamCaptureModeThreadLocal), "capture");
     for (int i = 0; i < calls; ++i) call(i);
-    check(cudaStreamEndCapture(launch.stream, &graph), "capture");
-    check(cudaGraphInstantiate(&executable, graph, 0), "instantiate");
+    check_cuda(cudaStreamEndCapture(launch.stream, &graph), "capture");
+    check_cuda(cudaGraphInstantiate(&executable, graph, 0), "instantiate");
     cudaEvent_t begin, end;
-    check(cudaEventCreate(&begin), "event");
-    check(cudaEventCreate(&end), "event");
+    check_cuda(cudaEventCreate(&begin), "event");
+    check_cuda(cudaEventCreate(&end), "event");
     std::vector<double> times;
     for (int replay = 0; replay < 17; ++replay) {
-        check(cudaEventRecord(begin, launch.stream), "record");
-        check(cudaGraphLaunch(executable, launch.stream), "launch");
-        check(cudaEventRecord(end, launch.stream), "record");
-        check(cudaStreamSynchronize(launch.stream), "replay");
+        check_cuda(cudaEventRecord(begin, launch.stream), "record");
+        check_cuda(cudaGraphLaunch(executable, launch.stream), "launch");
+        check_cuda(cudaEventRecord(end, launch.stream), "record");
+        check_cuda(cudaStreamSynchronize(launch.stream), "replay");
         float ms = 0;
-        check(cudaEventElapsedTime(&ms, begin, end), "time");
+        check_cuda(cudaEventElapsedTime(&ms, begin, end), "time");
         if (replay >= 2) times.push_back(ms * 1e3 / calls);
     }
     cudaEventDestroy(begin);
@@ -256,15 +252,15 @@ void bench_mla(const cuda::Launch& launch, const Step& step, int heads, bool fp8
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     const auto wanted = [&](const char* name) {
         return argc == 1 || std::any_of(argv + 1, argv + argc, [&](const char* arg) { return !std::strcmp(arg, name); });
     };
     cudaDeviceProp properties;
-    check(cudaGetDeviceProperties(&properties, 0), "no GPU");
+    check_cuda(cudaGetDeviceProperties(&properties, 0), "no GPU");
     cuda::Launch launch{.stream = nullptr, .num_sms = properties.multiProcessorCount,
                         .architecture = properties.major * 10 + properties.minor};
-    check(cudaStreamCreate(&launch.stream), "stream");
+    check_cuda(cudaStreamCreate(&launch.stream), "stream");
     fmt::print("{}\n", properties.name);
     if (wanted("scores")) {
         fmt::print("sequences × tokens, context | scores µs, GB/s, TFLOP/s, vLLM µs | top-2048 µs, vLLM µs | both µs\n");
@@ -297,4 +293,7 @@ int main(int argc, char** argv) {
         }
     }
     return 0;
+} catch (const ops::DeviceFault& fault) {
+    fmt::print(stderr, "{}\n", fault.what());
+    return 1;
 }
