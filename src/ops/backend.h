@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -58,6 +59,12 @@ public:
     Tensor make_vector(std::span<const float> values);  // f32 [n]
 
     virtual void prepare(const StepLimits& limits) = 0;
+    virtual int64_t available_bytes() const = 0;  // of memory that allocate could still give
+
+    // Runs `record`, which does nothing but call ops. A device may keep the calls under `key` and repeat them when the
+    // key comes again, without running `record`: the arguments of all calls must then be the same, but for what device
+    // memory holds.
+    virtual void repeat(uint64_t key, const std::function<void()>& record) = 0;
 
     virtual void embed(const EmbedArgs& args) = 0;
     virtual void rope_table(const RopeTableArgs& args) = 0;

@@ -1,6 +1,8 @@
 // Memory, weights and the factory.
 #include "backend/cpu/backend.h"
 
+#include <unistd.h>
+
 #include <cstring>
 #include <system_error>
 
@@ -26,6 +28,10 @@ ops::Tensor CpuBackend::allocate(DType dtype, std::initializer_list<int64_t> sha
     tensors_.push_back(allocate_memory(tensor.bytes()));
     tensor.data = tensors_.back().get();
     return tensor;
+}
+
+int64_t CpuBackend::available_bytes() const {
+    return int64_t{sysconf(_SC_AVPHYS_PAGES)} * sysconf(_SC_PAGESIZE);
 }
 
 void CpuBackend::copy_to_device(const ops::Tensor& destination, const void* source, int64_t bytes) {

@@ -37,6 +37,8 @@ public:
     void copy_to_host(void* destination, const ops::Tensor& source, int64_t bytes) override;
     ops::Linear make_linear(std::span<const ops::HostMatrixView> matrices) override;
     void prepare(const ops::StepLimits& limits) override;
+    int64_t available_bytes() const override;
+    void repeat(uint64_t, const std::function<void()>& record) override { record(); }
 
     void embed(const ops::EmbedArgs& args) override;
     void rope_table(const ops::RopeTableArgs& args) override;

@@ -8,7 +8,9 @@
 // are padded to a multiple of 64.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <unordered_map>
 
 #include "backend/cuda/arena.h"
 #include "backend/cuda/launch.h"
@@ -33,6 +35,8 @@ public:
     using ops::Backend::make_linear;
     ops::Linear make_linear(std::span<const ops::HostMatrixView> matrices) override;
     void prepare(const ops::StepLimits& limits) override;
+    int64_t available_bytes() const override;
+    void repeat(uint64_t key, const std::function<void()>& record) override;
 
     void embed(const ops::EmbedArgs& args) override;
     void rope_table(const ops::RopeTableArgs& args) override;
@@ -72,6 +76,7 @@ private:
     Arena arena_;
     Staging staging_;
     ops::StepLimits limits_;
+    std::unordered_map<uint64_t, cudaGraphExec_t> graphs_;  // of repeat
 
     // Working memory, each by its user; made by prepare.
     ops::Tensor index_workspace_;   // index_select: [bytes] u8

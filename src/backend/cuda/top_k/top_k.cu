@@ -79,7 +79,8 @@ struct Row {
     }
     // Counts `bin` if `valid`. Often a warp has one bin only, as where most scores are zero.
     __device__ void count_in(int bin, bool valid) const {
-        if (__all_sync(kAll, valid && bin == __shfl_sync(kAll, bin, 0))) {
+        const int first = __shfl_sync(kAll, bin, 0);  // by every lane, valid or not
+        if (__all_sync(kAll, valid && bin == first)) {
             if (lane == 0) atomicAdd(&memory.bins[bin], 32u);
         } else if (valid) {
             atomicAdd(&memory.bins[bin], 1u);
