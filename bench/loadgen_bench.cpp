@@ -1,6 +1,6 @@
-// What the bench client can measure at once: a stub server sends messages of many streams at set times, and the client's
-// processor time, and how late it is, are set against them. Prints one line per load; `taskset -c 0` puts server and
-// client on one core.
+// What the bench client can measure at once: a stub server sends messages of many streams at set times, and the
+// client's processor time, and how late it is, are set against them. Prints one line per load; `taskset -c 0` puts
+// server and client on one core.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -59,12 +59,12 @@ void bench(int num_streams, double messages_per_s) {
     fill_figures(result);
     GLM5_CHECK(result.completed == num_streams, "{} of {}", result.completed, num_streams);
     const double messages = static_cast<double>(num_messages) * num_streams;
-    fmt::print("{:4} streams, {:6.0f} messages/s sent: {:6.0f} received; client {:4.1f} µs of processor time a message "
-               "({:3.0f} % of a core), server {:3.0f} %; ITL {:.2f} ms sent, {:.2f} mean, {:.2f} P99 measured\n",
-               num_streams, messages_per_s, messages / result.duration_s, 1e6 * cpu_s / messages,
-               100 * cpu_s / result.duration_s, 100 * server_cpu_s / result.duration_s,
-               std::chrono::duration<double, std::milli>(interval).count(), result.itl.mean,
-               result.itl.percentiles[0].second);
+    fmt::print(
+        "{:4} streams, {:6.0f} messages/s sent: {:6.0f} received; client {:4.1f} µs of processor time a message "
+        "({:3.0f} % of a core), server {:3.0f} %; ITL {:.2f} ms sent, {:.2f} mean, {:.2f} P99 measured\n",
+        num_streams, messages_per_s, messages / result.duration_s, 1e6 * cpu_s / messages,
+        100 * cpu_s / result.duration_s, 100 * server_cpu_s / result.duration_s,
+        std::chrono::duration<double, std::milli>(interval).count(), result.itl.mean, result.itl.percentiles[0].second);
 }
 
 }  // namespace

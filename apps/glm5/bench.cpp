@@ -22,8 +22,8 @@ Status write_result(const BenchServeOptions& options, const loadgen::BenchmarkRe
     std::error_code error;
     if (!directory.empty()) fs::create_directories(directory, error);
     if (error) return io_error("--result-dir {}: {}", options.result_dir, error.message());
-    const fs::path path = directory / (options.result_filename.empty() ? loadgen::result_file_name(result)
-                                                                       : options.result_filename);
+    const fs::path path =
+        directory / (options.result_filename.empty() ? loadgen::result_file_name(result) : options.result_filename);
     const std::string text = json::write(loadgen::to_json(result, options.save_detailed));
     std::FILE* file = std::fopen(path.c_str(), options.append_result ? "ab" : "wb");
     if (!file) return io_error("{}: {}", path.string(), std::strerror(errno));
@@ -46,15 +46,15 @@ void say_what_runs(const loadgen::BenchmarkOptions& options) {
 Result<loadgen::BenchmarkResult> measure(const BenchServeOptions& options) {
     const Interrupt interrupt;
     loadgen::BenchmarkOptions benchmark = options.benchmark;
-    GLM5_ASSIGN_OR_RETURN(const BenchTokenizer tokenizer,
-                          open_bench_tokenizer(benchmark, options.tokenizer, options.download_dir,
-                                               options.skip_tokenizer));
+    GLM5_ASSIGN_OR_RETURN(
+        const BenchTokenizer tokenizer,
+        open_bench_tokenizer(benchmark, options.tokenizer, options.download_dir, options.skip_tokenizer));
     say_what_runs(benchmark);
     BenchBar bar(options.progress);
-    auto result = loadgen::run_benchmark(
-        benchmark, tokenizer.get(),
-        {.on_progress = [&](const loadgen::Progress& progress) { bar.update(progress); },
-         .interrupted = Interrupt::pressed});
+    auto result =
+        loadgen::run_benchmark(benchmark, tokenizer.get(),
+                               {.on_progress = [&](const loadgen::Progress& progress) { bar.update(progress); },
+                                .interrupted = Interrupt::pressed});
     bar.finish();
     return result;
 }

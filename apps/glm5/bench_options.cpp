@@ -80,9 +80,10 @@ Status read_range_ratio(const Values& values, loadgen::DatasetOptions& dataset) 
 Status read_dataset(const Values& values, loadgen::DatasetOptions& dataset) {
     using enum loadgen::DatasetKind;
     const std::string& name = values.text("--dataset-name");
-    dataset.kind = name == "sharegpt" ? sharegpt : name == "custom" ? custom
-                                              : name == "prefix_repetition" ? prefix_repetition
-                                                                            : random;
+    dataset.kind = name == "sharegpt"            ? sharegpt
+                   : name == "custom"            ? custom
+                   : name == "prefix_repetition" ? prefix_repetition
+                                                 : random;
     dataset.path = values.text_or_empty("--dataset-path");
     const bool is_file = dataset.kind == sharegpt || dataset.kind == custom;
     if (is_file && dataset.path.empty()) return invalid_argument("--dataset-name {}: --dataset-path is needed", name);
@@ -108,13 +109,12 @@ Status read_dataset(const Values& values, loadgen::DatasetOptions& dataset) {
 }
 
 void read_sampling(const Values& values, loadgen::BenchmarkOptions& options) {
-    constexpr std::pair<std::string_view, std::string_view> kReals[] = {
-        {"--temperature", "temperature"},
-        {"--top-p", "top_p"},
-        {"--min-p", "min_p"},
-        {"--presence-penalty", "presence_penalty"},
-        {"--frequency-penalty", "frequency_penalty"},
-        {"--repetition-penalty", "repetition_penalty"}};
+    constexpr std::pair<std::string_view, std::string_view> kReals[] = {{"--temperature", "temperature"},
+                                                                        {"--top-p", "top_p"},
+                                                                        {"--min-p", "min_p"},
+                                                                        {"--presence-penalty", "presence_penalty"},
+                                                                        {"--frequency-penalty", "frequency_penalty"},
+                                                                        {"--repetition-penalty", "repetition_penalty"}};
     for (const auto& [option, member] : kReals)
         if (values.has(option)) options.sampling.set(std::string(member), values.real(option));
     if (values.has("--top-k")) options.sampling.set("top_k", values.number("--top-k"));
@@ -133,8 +133,9 @@ Status read_load(const Values& values, loadgen::BenchmarkOptions& options) {
     options.profile = values.flag("--profile");
     const bool has_start = values.has("--ramp-up-start-rps"), has_end = values.has("--ramp-up-end-rps");
     if (!values.has("--ramp-up-strategy"))
-        return has_start || has_end ? invalid_argument("--ramp-up-strategy is needed with --ramp-up-start-rps and -end-rps")
-                                    : Status();
+        return has_start || has_end
+                   ? invalid_argument("--ramp-up-strategy is needed with --ramp-up-start-rps and -end-rps")
+                   : Status();
     if (!has_start || !has_end)
         return invalid_argument("--ramp-up-strategy: --ramp-up-start-rps and --ramp-up-end-rps are needed");
     options.ramp_up =
@@ -179,10 +180,10 @@ Result<loadgen::BenchmarkOptions> benchmark_options(const cli::CommandLine& line
     options.api = options.backend == "openai-chat" ? loadgen::Api::chat : loadgen::Api::completions;
     const std::string& host = values.text("--host");
     const bool is_ipv6 = host.find(':') != std::string::npos;
-    options.base_url = values.has("--base-url")
-                           ? values.text("--base-url")
-                           : fmt::format("http://{}:{}", is_ipv6 ? fmt::format("[{}]", host) : host,
-                                         values.number("--port"));
+    options.base_url =
+        values.has("--base-url")
+            ? values.text("--base-url")
+            : fmt::format("http://{}:{}", is_ipv6 ? fmt::format("[{}]", host) : host, values.number("--port"));
     options.endpoint = values.text_or_empty("--endpoint");
     options.model_id = values.text_or_empty("--model");
     options.model = values.has("--served-model-name") ? values.text("--served-model-name") : options.model_id;

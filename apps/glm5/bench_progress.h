@@ -7,7 +7,8 @@
 
 namespace glm5 {
 
-// While one lives, the first SIGINT or SIGTERM only answers pressed(); the next one ends the program. Only one at a time.
+// While one lives, the first SIGINT or SIGTERM only answers pressed(); the next one ends the program. Only one at a
+// time.
 class Interrupt {
 public:
     Interrupt();

@@ -150,7 +150,8 @@ Status unknown_command(const std::string& name) {
     for (const CommandInfo& info : command_table())
         if (info.name.starts_with(name + " ")) of_group.push_back(info.name);
     if (!of_group.empty())
-        return invalid_argument("'glm5 {}' is not a command of its own: 'glm5 {}'", name, fmt::join(of_group, "', 'glm5 "));
+        return invalid_argument("'glm5 {}' is not a command of its own: 'glm5 {}'", name,
+                                fmt::join(of_group, "', 'glm5 "));
     std::vector<std::string_view> known = {"--help", "--version", "help", "completion"};
     for (const CommandInfo& info : command_table()) known.push_back(info.name);
     const auto nearest = nearest_name(name, known);

@@ -8,8 +8,8 @@
 namespace glm5::loadgen {
 namespace {
 
-double rate_at(const BenchmarkOptions& options, int index) {
-    const double progress = static_cast<double>(index) / std::max(options.num_prompts - 1, 1);
+// `progress` goes from 0 at the first request to 1 at the last.
+double rate_at(const BenchmarkOptions& options, double progress) {
     const double start = options.ramp_up_start_rps, end = options.ramp_up_end_rps;
     switch (options.ramp_up) {
         case RampUp::linear: return start + (end - start) * progress;
@@ -21,11 +21,11 @@ double rate_at(const BenchmarkOptions& options, int index) {
 
 }  // namespace
 
-Arrivals make_arrivals(const BenchmarkOptions& options, NumpyLegacyRandom& random) {
+Arrivals make_arrivals(const BenchmarkOptions& options, int num_requests, NumpyLegacyRandom& random) {
     Arrivals arrivals;
     double time_s = 0;
-    for (int i = 0; i < options.num_prompts; ++i) {
-        const double rate = rate_at(options, i);
+    for (int i = 0; i < num_requests; ++i) {
+        const double rate = rate_at(options, static_cast<double>(i) / std::max(num_requests - 1, 1));
         arrivals.rates.push_back(rate);
         if (!std::isinf(rate))
             time_s += std::isinf(options.burstiness)
@@ -34,7 +34,7 @@ Arrivals make_arrivals(const BenchmarkOptions& options, NumpyLegacyRandom& rando
         arrivals.times_s.push_back(time_s);
     }
     if (options.ramp_up == RampUp::none && time_s > 0) {
-        const double factor = options.num_prompts / *options.request_rate / time_s;
+        const double factor = num_requests / *options.request_rate / time_s;
         for (double& time : arrivals.times_s) time *= factor;
     }
     return arrivals;

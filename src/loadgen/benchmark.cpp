@@ -36,7 +36,8 @@ Status check(const BenchmarkOptions& options) {
     if (options.ramp_up == RampUp::none) return {};
     if (options.request_rate) return invalid_argument("--request-rate does not go with --ramp-up-strategy");
     if (!(options.ramp_up_start_rps > 0) || !(options.ramp_up_end_rps >= options.ramp_up_start_rps))
-        return invalid_argument("--ramp-up-strategy: --ramp-up-start-rps must be above 0, --ramp-up-end-rps not below it");
+        return invalid_argument(
+            "--ramp-up-strategy: --ramp-up-start-rps must be above 0, --ramp-up-end-rps not below it");
     return {};
 }
 
@@ -84,8 +85,7 @@ private:
         GLM5_RETURN_IF_ERROR(check(options()));
         GLM5_ASSIGN_OR_RETURN(url_, parse_url(options().base_url));
         GLM5_ASSIGN_OR_RETURN(samples_, make_dataset(options(), tokenizer_, random_));
-        result_.options.num_prompts = static_cast<int>(samples_.size());
-        arrivals_ = make_arrivals(options(), random_);
+        arrivals_ = make_arrivals(options(), static_cast<int>(samples_.size()), random_);
         return {};
     }
 
@@ -126,7 +126,8 @@ private:
     Status warm_up() const {
         if (options().num_warmups == 0) return {};
         const Hooks hooks{.interrupted = hooks_.interrupted};
-        GLM5_ASSIGN_OR_RETURN(const LoadOutcome outcome, run_load(first_prompt(options().num_warmups, "warmup"), hooks));
+        GLM5_ASSIGN_OR_RETURN(const LoadOutcome outcome,
+                              run_load(first_prompt(options().num_warmups, "warmup"), hooks));
         for (const RequestRecord& record : outcome.records) {
             if (record.outcome != Outcome::failed) continue;
             log_warning("a warm-up request failed: {}", record.error);
@@ -137,7 +138,7 @@ private:
 
     Load main_load() {
         return {.url = url_,
-                .num_requests = options().num_prompts,
+                .num_requests = static_cast<int>(samples_.size()),
                 .max_concurrency = options().max_concurrency,
                 .times_s = arrivals_.times_s,
                 .request =
@@ -203,8 +204,8 @@ Result<BenchmarkResult> run_benchmark(const BenchmarkOptions& options, const tex
 Result<std::string> fetch(const BenchmarkOptions& options, std::string_view path, bool post) {
     GLM5_RETURN_IF_ERROR(check_headers(options));
     GLM5_ASSIGN_OR_RETURN(const Url url, parse_url(options.base_url));
-    GLM5_ASSIGN_OR_RETURN(Answer answer, exchange(url, http_request(options, url, post ? "POST" : "GET", path, "", ""),
-                                                  kExchangeLimit));
+    GLM5_ASSIGN_OR_RETURN(
+        Answer answer, exchange(url, http_request(options, url, post ? "POST" : "GET", path, "", ""), kExchangeLimit));
     if (answer.status / 100 != 2) return io_error("{}: {} is answered {}", url.authority(), path, answer.status);
     return std::move(answer.body);
 }

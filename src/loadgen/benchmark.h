@@ -57,12 +57,12 @@ struct BenchmarkOptions {
     RampUp ramp_up = RampUp::none;  // else request_rate is none
     double ramp_up_start_rps = 0, ramp_up_end_rps = 0;
 
-    bool ignore_eos = false;           // random data: always
+    bool ignore_eos = false;  // random data: always
     std::optional<int> logprobs;
-    json::Object sampling;    // temperature, top_p …: members of the body
-    json::Object extra_body;  // the same, last
-    std::string request_id_prefix;     // empty: bench-XXXXXXXX-
-    bool profile = false;              // POST /start_profile and /stop_profile around the measurement
+    json::Object sampling;          // temperature, top_p …: members of the body
+    json::Object extra_body;        // the same, last
+    std::string request_id_prefix;  // empty: bench-XXXXXXXX-
+    bool profile = false;           // POST /start_profile and /stop_profile around the measurement
 
     std::vector<Metric> percentile_metrics = {Metric::ttft, Metric::tpot, Metric::itl};
     std::vector<double> percentiles = {99};
@@ -80,10 +80,10 @@ struct RequestRecord {
         succeeded
     };
     Outcome outcome = Outcome::unsent;
-    double start_s = 0;    // since the benchmark's begin; after the wait for a place among max_concurrency
-    double queue_s = 0;    // that wait
-    double ttft_s = 0;     // start → first message with choices
-    double latency_s = 0;  // start → last message with choices
+    double start_s = 0;          // since the benchmark's begin; after the wait for a place among max_concurrency
+    double queue_s = 0;          // that wait
+    double ttft_s = 0;           // start → first message with choices
+    double latency_s = 0;        // start → last message with choices
     std::vector<double> itls_s;  // gaps between such messages
     int64_t input_tokens = 0;    // usage.prompt_tokens, else of the dataset
     int64_t output_tokens = 0;   // usage.completion_tokens, else of the text
@@ -111,10 +111,10 @@ struct SpeculationFigures {
 
 struct BenchmarkResult {
     BenchmarkOptions options;
-    std::string date;          // YYYYmmdd-HHMMSS
-    bool interrupted = false;  // by a person: the figures are of what had ended until then
-    double duration_s = 0;     // first dispatch → last answer
-    std::vector<RequestRecord> records;  // [num_prompts]
+    std::string date;                    // YYYYmmdd-HHMMSS
+    bool interrupted = false;            // by a person: the figures are of what had ended until then
+    double duration_s = 0;               // first dispatch → last answer
+    std::vector<RequestRecord> records;  // one per request; prefix repetition may make fewer than num_prompts
     std::vector<std::pair<std::string, int>> failure_causes;  // most frequent first
     std::vector<std::pair<int, std::string>> rps_changes;     // ramp-up: (requests/s, ISO time)
 

@@ -1,8 +1,6 @@
 // The only file of this folder with sockets: Asio on one io_context that the calling thread runs.
 #include "loadgen/client.h"
 
-#include <sys/resource.h>
-
 #include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,6 +11,7 @@
 #include <deque>
 #include <memory>
 
+#include "http/server.h"
 #include "loadgen/event_stream.h"
 #include "loadgen/message.h"
 #include "loadgen/response_reader.h"
@@ -31,13 +30,6 @@ constexpr size_t kMaxAnswerBytes = 64 << 20, kMaxErrorBodyBytes = 64 << 10;
 
 double seconds(Clock::duration duration) {
     return std::chrono::duration<double>(duration).count();
-}
-
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 Result<tcp::resolver::results_type> resolve(asio::io_context& io, const Url& url) {
@@ -106,9 +98,9 @@ private:
     }
 
     void read() {
-        socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](const error_code& error, size_t size) {
-            self->on_read(error, size);
-        });
+        socket_.async_read_some(
+            asio::buffer(buffer_),
+            [self = shared_from_this()](const error_code& error, size_t size) { self->on_read(error, size); });
     }
 
     void on_read(const error_code& error, size_t size) {
@@ -175,7 +167,7 @@ public:
     LoadRun(const Load& load, const Hooks& hooks) : load_(load), hooks_(hooks) {}
 
     Result<LoadOutcome> run() {
-        raise_descriptor_limit();
+        http::raise_open_file_limit();
         GLM5_ASSIGN_OR_RETURN(endpoints_, resolve(io_, load_.url));
         const auto count = static_cast<size_t>(load_.num_requests);
         outcome_.records.resize(count);
@@ -235,10 +227,9 @@ private:
             std::move(request),
             {.on_body = [this, index](std::string_view body,
                                       const ResponseReader& reader) { return on_body(index, body, reader); },
-             .on_end =
-                 [this, index](const ResponseReader& reader, std::string cause, std::string error) {
-                     on_end(index, reader, std::move(cause), std::move(error));
-                 }});
+             .on_end = [this, index](
+                           const ResponseReader& reader, std::string cause,
+                           std::string error) { on_end(index, reader, std::move(cause), std::move(error)); }});
     }
 
     Status on_body(int index, std::string_view body, const ResponseReader& reader) {
@@ -327,7 +318,8 @@ private:
 
     void report() {
         if (!hooks_.on_progress) return;
-        hooks_.on_progress({finished_, failed_, running_, load_.num_requests, seconds(Clock::now() - begin_), messages_});
+        hooks_.on_progress(
+            {finished_, failed_, running_, load_.num_requests, seconds(Clock::now() - begin_), messages_});
     }
 
     asio::io_context io_{1};  // first: the others hold sockets of it
@@ -335,9 +327,9 @@ private:
     const Hooks& hooks_;
     tcp::resolver::results_type endpoints_;
     LoadOutcome outcome_;
-    std::vector<std::unique_ptr<Stream>> streams_;   // [num_requests] while under way
-    std::vector<Clock::time_point> arrived_;         // [num_requests]
-    std::deque<int> waiting_;                        // for a place
+    std::vector<std::unique_ptr<Stream>> streams_;  // [num_requests] while under way
+    std::vector<Clock::time_point> arrived_;        // [num_requests]
+    std::deque<int> waiting_;                       // for a place
     int next_ = 0, running_ = 0, finished_ = 0, failed_ = 0;
     int64_t messages_ = 0;
     Clock::time_point begin_;

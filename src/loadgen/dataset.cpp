@@ -36,7 +36,7 @@ ExactPrompt fit_to_length(const text::Tokenizer& tokenizer, std::vector<int32_t>
 
 void warn_of_mismatch(int64_t mismatch) {
     if (mismatch != 0)
-        log_warning("the prompts have {} tokens {} in all than asked for: their text is read back differently",
+        log_warning("the prompts together have {} {} tokens than asked for: not every text is read back as it was made",
                     std::abs(mismatch), mismatch > 0 ? "more" : "fewer");
 }
 
@@ -87,10 +87,11 @@ Result<std::vector<Sample>> random_dataset(const BenchmarkOptions& options, cons
             tokens.push_back(allowed[(begin + j) % allowed.size()]);
         const size_t length = tokens.size();
         if (length == 0)
-            return invalid_argument("a random prompt of 0 tokens: a larger --random-input-len or --random-prefix-len, or a "
-                                    "smaller --random-range-ratio is needed");
-        ExactPrompt prompt = fit_to_length(tokenizer, std::move(tokens), length,
-                                           [&] { return generator.integers(0, vocabulary_size); });
+            return invalid_argument(
+                "a random prompt of 0 tokens: a larger --random-input-len or --random-prefix-len, or a "
+                "smaller --random-range-ratio is needed");
+        ExactPrompt prompt =
+            fit_to_length(tokenizer, std::move(tokens), length, [&] { return generator.integers(0, vocabulary_size); });
         mismatch += prompt.mismatch;
         samples.push_back({std::move(prompt.text), static_cast<int64_t>(prompt.tokens.size()), lengths.output_lens[i]});
     }
@@ -121,8 +122,8 @@ Result<std::vector<Sample>> prefix_repetition_dataset(const BenchmarkOptions& op
             std::vector<int32_t> tokens = prefix;
             const std::vector<int32_t> suffix = random_tokens(dataset.suffix_len);
             tokens.insert(tokens.end(), suffix.begin(), suffix.end());
-            samples.push_back({tokenizer.decode(tokens, false), static_cast<int64_t>(tokens.size()),
-                               dataset.repeated_output_len});
+            samples.push_back(
+                {tokenizer.decode(tokens, false), static_cast<int64_t>(tokens.size()), dataset.repeated_output_len});
         }
     }
     warn_of_mismatch(mismatch);

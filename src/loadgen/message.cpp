@@ -1,5 +1,5 @@
-// Messages from JSON. A whole parse of a message of 230 bytes takes some 2 µs, which 50,000 messages a second leave room
-// for.
+// Messages from JSON. A whole parse of a message of 230 bytes takes some 2 µs, which 50,000 messages a second leave
+// room for.
 #include "loadgen/message.h"
 
 #include "json/parse.h"

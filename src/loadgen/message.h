@@ -14,7 +14,7 @@ struct Message {
     bool has_choices = false;  // at least one
     std::string text;          // of the first: text, or delta.reasoning and delta.content
     std::optional<int64_t> prompt_tokens, completion_tokens;  // of usage
-    std::string error;  // the server's message, when it reports one
+    std::string error;                                        // the server's message, when it reports one
 };
 
 // `data` is an event's, other than [DONE]. Error: no JSON object.

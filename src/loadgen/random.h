@@ -32,7 +32,7 @@ private:
 // MT19937.
 class MersenneTwister {
 public:
-    explicit MersenneTwister(uint32_t seed);             // init_genrand
+    explicit MersenneTwister(uint32_t seed);                  // init_genrand
     explicit MersenneTwister(std::span<const uint32_t> key);  // init_by_array
 
     uint32_t next();

@@ -56,8 +56,7 @@ std::string http_request(const BenchmarkOptions& options, const Url& url, std::s
 }
 
 std::string endpoint_path(const BenchmarkOptions& options) {
-    if (options.endpoint.empty())
-        return options.api == Api::completions ? "/v1/completions" : "/v1/chat/completions";
+    if (options.endpoint.empty()) return options.api == Api::completions ? "/v1/completions" : "/v1/chat/completions";
     return options.endpoint.starts_with('/') ? options.endpoint : "/" + options.endpoint;
 }
 

@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kMaxChunkLine = 4096;
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+    return std::ranges::equal(a, b,
+                              [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -64,9 +65,7 @@ Status ResponseReader::step(std::string_view& bytes, std::string_view& body) {
             if (left_ == 0) state_ = state_ == State::chunk ? State::chunk_end : State::complete;
             return {};
         }
-        case State::body_to_end:
-            body = std::exchange(bytes, {});
-            return {};
+        case State::body_to_end: body = std::exchange(bytes, {}); return {};
         case State::chunk_size:
         case State::chunk_end:
         case State::trailer: {

@@ -33,8 +33,8 @@ public:
 
     bool head_complete() const { return state_ != State::head; }
     bool complete() const { return state_ == State::complete; }
-    int status() const { return status_; }                   // 0 before the head is complete
-    const std::string& reason() const { return reason_; }    // of the status line
+    int status() const { return status_; }                 // 0 before the head is complete
+    const std::string& reason() const { return reason_; }  // of the status line
     bool keep_alive() const { return complete() && keep_alive_; }
     bool started() const { return state_ != State::head || !line_.empty(); }
 

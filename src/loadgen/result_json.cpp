@@ -116,9 +116,10 @@ std::string result_file_name(const BenchmarkResult& result) {
             ? fmt::format("ramp-up-{}-{:g}qps-{:g}qps", options.ramp_up == RampUp::linear ? "linear" : "exponential",
                           options.ramp_up_start_rps, options.ramp_up_end_rps)
             : fmt::format("{}qps", options.request_rate ? json::double_text(*options.request_rate) : "inf");
-    std::string name = fmt::format("{}-{}{}-{}-{}.json", options.label.empty() ? options.backend : options.label, rate,
-                       options.max_concurrency ? fmt::format("-concurrency{}", *options.max_concurrency) : "",
-                       model.substr(model.rfind('/') + 1), result.date);
+    std::string name =
+        fmt::format("{}-{}{}-{}-{}.json", options.label.empty() ? options.backend : options.label, rate,
+                    options.max_concurrency ? fmt::format("-concurrency{}", *options.max_concurrency) : "",
+                    model.substr(model.rfind('/') + 1), result.date);
     std::ranges::replace(name, '/', '-');  // of a label
     return name;
 }

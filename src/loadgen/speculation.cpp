@@ -38,7 +38,8 @@ std::optional<SpeculationCounters> read_speculation(std::string_view metrics) {
         if (!line.starts_with(kPrefix)) continue;
         const size_t name_end = std::min(line.find_first_of("{ "), line.size());
         const size_t labels_end = line.rfind('}');
-        const size_t value_at = line.find_first_not_of(' ', labels_end == std::string_view::npos ? name_end : labels_end + 1);
+        const size_t value_at =
+            line.find_first_not_of(' ', labels_end == std::string_view::npos ? name_end : labels_end + 1);
         if (value_at == std::string_view::npos) continue;
         const std::string_view name = line.substr(kPrefix.size(), name_end - kPrefix.size());
         const auto value = parse_sample(line.substr(value_at));

@@ -21,9 +21,7 @@ std::string Url::authority() const {
 }
 
 Result<Url> parse_url(std::string_view text) {
-    const auto wrong = [&](std::string_view expected) {
-        return invalid_argument("--base-url {}: {}", text, expected);
-    };
+    const auto wrong = [&](std::string_view expected) { return invalid_argument("--base-url {}: {}", text, expected); };
     if (text.starts_with("https://"))
         return wrong("this client speaks plain HTTP; name the server behind the proxy, or put a local proxy before it");
     if (!text.starts_with("http://")) return wrong("must be http://HOST[:PORT][/PATH]");

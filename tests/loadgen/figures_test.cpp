@@ -71,16 +71,16 @@ TEST(Figures, TheKeysOfTheOtherToolInItsOrder) {
     std::vector<std::string> keys;
     for (const auto& [key, value] : found.as_object()) keys.push_back(key);
     keys.resize(43);
-    EXPECT_THAT(keys, ElementsAre("date", "endpoint_type", "backend", "label", "model_id", "tokenizer_id", "num_prompts",
-                                  "gpu", "request_rate", "burstiness", "max_concurrency", "duration", "completed",
-                                  "failed", "total_input_tokens", "total_output_tokens", "request_throughput",
-                                  "request_goodput", "output_throughput", "total_token_throughput", "input_lens",
-                                  "output_lens", "ttfts", "itls", "latencies", "start_times", "queue_times",
-                                  "generated_texts", "errors", "max_output_tokens_per_s", "max_concurrent_requests",
-                                  "rtfx", "spec_decode_acceptance_rate", "spec_decode_acceptance_length",
-                                  "spec_decode_num_drafts", "spec_decode_draft_tokens", "spec_decode_accepted_tokens",
-                                  "spec_decode_per_position_acceptance_rates", "mean_ttft_ms", "median_ttft_ms",
-                                  "std_ttft_ms", "p50_ttft_ms", "p99_ttft_ms"));
+    EXPECT_THAT(
+        keys, ElementsAre("date", "endpoint_type", "backend", "label", "model_id", "tokenizer_id", "num_prompts", "gpu",
+                          "request_rate", "burstiness", "max_concurrency", "duration", "completed", "failed",
+                          "total_input_tokens", "total_output_tokens", "request_throughput", "request_goodput",
+                          "output_throughput", "total_token_throughput", "input_lens", "output_lens", "ttfts", "itls",
+                          "latencies", "start_times", "queue_times", "generated_texts", "errors",
+                          "max_output_tokens_per_s", "max_concurrent_requests", "rtfx", "spec_decode_acceptance_rate",
+                          "spec_decode_acceptance_length", "spec_decode_num_drafts", "spec_decode_draft_tokens",
+                          "spec_decode_accepted_tokens", "spec_decode_per_position_acceptance_rates", "mean_ttft_ms",
+                          "median_ttft_ms", "std_ttft_ms", "p50_ttft_ms", "p99_ttft_ms"));
     EXPECT_EQ(found.find("errors")->as_array()[0].as_string(), "");
     EXPECT_EQ(found.find("itls")->as_array().size(), 40u);
     EXPECT_EQ(found.find("output_lens")->as_array()[4], json::Value(0));  // it failed

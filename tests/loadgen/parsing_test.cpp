@@ -66,8 +66,7 @@ TEST(ResponseReader, KnowsWhichConnectionsMayBeUsedAgain) {
     EXPECT_TRUE(read("HTTP/1.1 204\r\n\r\n", 99).reader.keep_alive());
     EXPECT_FALSE(read("HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n", 99).reader.keep_alive());
     EXPECT_FALSE(read("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 99).reader.keep_alive());
-    EXPECT_TRUE(
-        read("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", 99).reader.keep_alive());
+    EXPECT_TRUE(read("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", 99).reader.keep_alive());
     EXPECT_FALSE(read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1", 99).reader.keep_alive());
 }
 
@@ -106,7 +105,8 @@ std::vector<std::string> events(std::string_view bytes, size_t size) {
 
 TEST(EventStream, TakesEventsHoweverTheyAreCut) {
     constexpr std::string_view kBytes =
-        ": ping\n\ndata: {\"a\": 1}\n\nevent: x\r\ndata:two\r\ndata: lines\r\n\r\n\n\ndata:\n\ndata: [DONE]\n\ndata: rest";
+        ": ping\n\ndata: {\"a\": 1}\n\nevent: x\r\ndata:two\r\ndata: lines\r\n\r\n\n\ndata:\n\ndata: [DONE]\n\ndata: "
+        "rest";
     for (size_t size = 1; size <= kBytes.size(); ++size)
         ASSERT_THAT(events(kBytes, size), ElementsAre("{\"a\": 1}", "two\nlines", "", "[DONE]")) << size;
 }
@@ -115,8 +115,7 @@ TEST(EventStream, IsBounded) {
     EventStream stream;
     const std::string part(1 << 20, 'a');
     Status status;
-    for (int i = 0; i < 20 && status.ok(); ++i)
-        status = stream.feed(part, [](std::string_view) { return Status(); });
+    for (int i = 0; i < 20 && status.ok(); ++i) status = stream.feed(part, [](std::string_view) { return Status(); });
     EXPECT_EQ(status.message(), "an event of the stream is longer than 16777216 bytes");
 }
 
@@ -128,7 +127,8 @@ TEST(Message, OfCompletionsAndChat) {
     message = parse_message(R"({"choices":[{"delta":{"role":"assistant","content":""}}],"usage":null})").value();
     EXPECT_TRUE(message.has_choices);
     EXPECT_EQ(message.text, "");
-    message = parse_message(R"({"choices":[{"delta":{"reasoning":"r","reasoning_content":"r","content":"c"}}]})").value();
+    message =
+        parse_message(R"({"choices":[{"delta":{"reasoning":"r","reasoning_content":"r","content":"c"}}]})").value();
     EXPECT_EQ(message.text, "rc");
     message = parse_message(R"({"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":34}})").value();
     EXPECT_FALSE(message.has_choices);
@@ -179,7 +179,9 @@ TEST(RequestText, Bodies) {
     options.model = "m";
     const Sample sample{"say \"\u00e9\"", 3, 16};
     EXPECT_EQ(request_body(options, sample),
-              R"({"model": "m", "prompt": "say \")" "\u00e9" R"(\"", "repetition_penalty": 1.0, "max_tokens": 16, )"
+              R"({"model": "m", "prompt": "say \")"
+              "\u00e9"
+              R"(\"", "repetition_penalty": 1.0, "max_tokens": 16, )"
               R"("logprobs": null, "stream": true, "stream_options": {"include_usage": true}, "ignore_eos": true})");
     options.dataset.kind = DatasetKind::custom;
     options.logprobs = 2;

@@ -1,4 +1,5 @@
-// Draws and arrival times, against numpy and Python and against the published values of the load that vLLM's tool makes.
+// Draws and arrival times, against numpy and Python and against the published values of the load that vLLM's tool
+// makes.
 #include "loadgen/random.h"
 
 #include <gmock/gmock.h>
@@ -105,11 +106,10 @@ TEST(Arrivals, AreThoseOfNumpy) {
             options.ramp_up_end_rps = number(row, "end");
         }
         NumpyLegacyRandom random(static_cast<uint32_t>(integer(row, "seed")));
-        const Arrivals arrivals = make_arrivals(options, random);
+        const Arrivals arrivals = make_arrivals(options, options.num_prompts, random);
         const json::Array& times = row.find("times")->as_array();
         ASSERT_EQ(arrivals.times_s.size(), times.size());
-        for (size_t i = 0; i < times.size(); ++i)
-            EXPECT_NEAR(arrivals.times_s[i], times[i].to_double().value(), 1e-11);
+        for (size_t i = 0; i < times.size(); ++i) EXPECT_NEAR(arrivals.times_s[i], times[i].to_double().value(), 1e-11);
     }
 }
 
@@ -119,20 +119,18 @@ TEST(Arrivals, PublishedValues) {
     for (const double expected : {0.0795875, 0.1255931, 0.0923223, 0.0787201, 0.0551048})
         EXPECT_NEAR(random.gamma(1, 0.1), expected, 5e-8);
     BenchmarkOptions options;
-    options.num_prompts = 5;
     options.request_rate = 10;
     NumpyLegacyRandom again(0);
-    const std::vector<double> times = make_arrivals(options, again).times_s;
+    const std::vector<double> times = make_arrivals(options, 5, again).times_s;
     const double expected[] = {0.0922587, 0.2378476, 0.3448687, 0.4361218, 0.5};
     // The third was published 9e-8 above what numpy gives.
     for (size_t i = 0; i < 5; ++i) EXPECT_NEAR(times[i], expected[i], 1e-7);
 }
 
 TEST(Arrivals, AllAtOnceWithoutARate) {
-    BenchmarkOptions options;
-    options.num_prompts = 3;
+    const BenchmarkOptions options;
     NumpyLegacyRandom random(0);
-    EXPECT_THAT(make_arrivals(options, random).times_s, ElementsAre(0, 0, 0));
+    EXPECT_THAT(make_arrivals(options, 3, random).times_s, ElementsAre(0, 0, 0));
 }
 
 }  // namespace
