@@ -236,13 +236,16 @@ void bench_mla(const cuda::Launch& launch, const Step& step, int heads, bool fp8
     const auto* chosen = memory.upload(chosen_values);
     const auto* counts = memory.upload(std::vector<int32_t>(step.tokens(), kTopK));
     const auto* ids = memory.upload(step.sequence_ids());
+    void* workspace = memory.bytes(cuda::sparse_mla_workspace_bytes());
     std::vector<int32_t*> tables;
     for (int call = 0; call < calls; ++call) tables.push_back(memory.upload(step.page_table(call, pool_pages)));
     const double us = measure(launch, calls, [&](int call) {
         cuda::sparse_mla(launch, {.out = out, .query = query, .pages = pool, .page_bytes = entry_bytes * cuda::kPage,
                                   .fp8 = fp8, .chosen = chosen, .counts = counts, .sequence_ids = ids,
                                   .page_table = tables[call], .max_pages = step.pages(), .num_tokens = step.tokens(),
-                                  .num_heads = heads, .top_k = kTopK, .scale = 0.0625f});
+                                  .num_heads = heads, .top_k = kTopK, .scale = 0.0625f,
+                                  .tokens_per_sequence = step.queries, .max_context_tokens = step.context,
+                                  .workspace = workspace});
     });
     const double keys = static_cast<double>(step.tokens()) * kTopK;
     fmt::print("{:5} × {:5} {:3} heads {:4} | {:8.1f} {:6.0f} {:6.1f} {}\n", step.sequences, step.queries, heads,
@@ -289,7 +292,10 @@ int main(int argc, char** argv) try {
             bench_mla(launch, {32, 1, 4096}, kHeads, fp8, fp8 ? 49.1 : 31.5);
             bench_mla(launch, {128, 1, 4096}, kHeads, fp8, fp8 ? 114.1 : 80.1);
             bench_mla(launch, {1, 2048, 4096}, kHeads, fp8, fp8 ? 1729 : 913);
+            bench_mla(launch, {1, 2048, 2048}, kHeads, fp8, 0);    // every token chooses all
+            bench_mla(launch, {1, 2048, 32768}, kHeads, fp8, 0);   // neighbours have little in common
             bench_mla(launch, {16, 1, 4096}, 64, fp8, 0);
+            bench_mla(launch, {256, 1, 4096}, 64, fp8, 0);
         }
     }
     return 0;

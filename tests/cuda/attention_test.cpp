@@ -320,6 +320,15 @@ protected:
         many.resize(30);
         check(twin, many, 8, 2048, "30 sequences");
         check(twin, {{3000, 2}}, 8, 2048, "sharp", 20);
+        // Enough tokens to be taken in groups.
+        check(twin, {{600, 600}}, 8, 256, "a prompt in groups");
+        check(twin, {{2500, 560}}, 8, 2048, "groups, top 2048");
+        check(twin, {{700, 1}, {1200, 650}, {64, 1}, {90, 3}, {333, 65}}, 8, 256, "groups among decode rows");
+        check(twin, {{500, 300}, {77, 77}}, 16, 256, "groups of 4");
+        check(twin, {{500, 150}, {77, 2}}, 32, 64, "groups of 2");
+        check(twin, {{500, 150}, {77, 2}}, 24, 64, "groups of 2 with rows to spare");
+        check(twin, {{3000, 70}, {1, 1}, {65, 3}}, 64, 2048, "64 heads, a token a group");
+        check(twin, {{60000, 540}}, 8, 2048, "unions that are too long", 2);
     }
 };
 

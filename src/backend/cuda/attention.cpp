@@ -49,6 +49,10 @@ int64_t index_select_workspace_bytes(const ops::StepLimits& limits) {
     return std::min(rows, round_up(limits.max_tokens, kTokenStep)) * row_bytes;
 }
 
+int64_t sparse_mla_workspace_bytes(const ops::StepLimits&) {
+    return sparse_mla_workspace_bytes();
+}
+
 // Tokens are taken in groups whose scores fit into the workspace.
 void CudaBackend::index_select(const ops::IndexSelectArgs& args) {
     const ops::Batch& batch = *args.batch;
@@ -111,8 +115,8 @@ void CudaBackend::sparse_mla(const ops::SparseMlaArgs& args) {
     check_selection(args.selection, batch.num_tokens);
     const int64_t heads = args.query.shape[1];
     GLM5_CHECK(args.query.dtype == DType::bf16 && args.query.rank == 3 && args.query.shape[0] == batch.num_tokens &&
-                   heads % 8 == 0 && args.query.shape[2] == kQueryDim,
-               "query {} [{}, {}, {}], expected BF16 [{}, a multiple of 8, 576]", dtype_name(args.query.dtype),
+                   heads % 8 == 0 && heads <= 64 && args.query.shape[2] == kQueryDim,
+               "query {} [{}, {}, {}], expected BF16 [{}, 8 … 64, 576]", dtype_name(args.query.dtype),
                args.query.shape[0], heads, args.query.shape[2], batch.num_tokens);
     GLM5_CHECK(args.latent_out.dtype == DType::bf16 &&
                    args.latent_out.elements() == batch.num_tokens * heads * kLatentDim,
@@ -135,7 +139,10 @@ void CudaBackend::sparse_mla(const ops::SparseMlaArgs& args) {
                                .num_tokens = batch.num_tokens,
                                .num_heads = static_cast<int>(heads),
                                .top_k = static_cast<int>(args.selection.positions.shape[1]),
-                               .scale = args.scale});
+                               .scale = args.scale,
+                               .tokens_per_sequence = batch.num_tokens / batch.num_seqs,
+                               .max_context_tokens = batch.max_context_tokens,
+                               .workspace = mla_workspace_.data});
 }
 
 }  // namespace glm5::cuda

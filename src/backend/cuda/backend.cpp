@@ -138,6 +138,7 @@ void CudaBackend::prepare(const ops::StepLimits& limits) {
     limits_ = limits;
     staging_.release();
     index_workspace_ = allocate(DType::u8, {index_select_workspace_bytes(limits)});
+    mla_workspace_ = allocate(DType::u8, {sparse_mla_workspace_bytes(limits)});
     mlp_workspace_ = allocate(DType::u8, {mlp_workspace_bytes(limits)});
     router_logits_ = allocate(DType::f32, {limits.max_tokens, limits.num_experts});
 }

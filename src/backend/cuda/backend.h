@@ -80,6 +80,7 @@ private:
 
     // Working memory, each by its user; made by prepare.
     ops::Tensor index_workspace_;   // index_select: [bytes] u8
+    ops::Tensor mla_workspace_;     // sparse_mla
     ops::Tensor mlp_workspace_;     // dense_mlp, moe
     ops::Tensor router_logits_;     // route: [max_tokens, num_experts] f32
 };

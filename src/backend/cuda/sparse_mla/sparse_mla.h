@@ -22,8 +22,12 @@ struct SparseMlaParams {
     int num_heads;  // a multiple of 8
     int top_k;
     float scale;
+    int tokens_per_sequence;  // in the mean
+    int max_context_tokens;
+    void* workspace;  // sparse_mla_workspace_bytes()
 };
 
+int64_t sparse_mla_workspace_bytes();
 void sparse_mla(const Launch& launch, const SparseMlaParams& params);
 
 }  // namespace glm5::cuda
