@@ -229,7 +229,7 @@ void check_prologue(LatentFormat format, int64_t q_width, const std::vector<Sequ
                                         slots, fp8, with_index);
     EXPECT_EQ(actual.strayed, 0) << what;
     expect_close(actual.latents, expected.latents, 4e-3, what + ", latents");
-    EXPECT_EQ(actual.ropes, expected.ropes) << what;
+    expect_close(actual.ropes, expected.ropes, kBfloatTolerance, what + ", rotated keys");
     expect_close(actual.index_keys, expected.index_keys, 4e-3, what + ", index keys");
 }
 
@@ -281,15 +281,20 @@ TEST_F(Rows, RotateQueries) {
                                                   .num_heads = heads});
                 });
                 const std::vector<float> expected = twin.cpu_values(query.cpu), actual = twin.cuda_values(query.cuda);
+                std::vector<float> expected_ropes, ropes;
                 for (int64_t i = 0; i < rows * heads * cuda::kQueryDim; ++i) {
-                    if (i % cuda::kQueryDim < cuda::kLatentDim)
+                    if (i % cuda::kQueryDim < cuda::kLatentDim) {
                         ASSERT_TRUE(std::isnan(actual[i])) << i;
-                    else
-                        ASSERT_EQ(actual[i], expected[i]) << i;
+                        continue;
+                    }
+                    expected_ropes.push_back(expected[i]);
+                    ropes.push_back(actual[i]);
                 }
+                const std::string what = fmt::format("{} rows of {} heads", rows, heads);
+                expect_close(ropes, expected_ropes, kBfloatTolerance, what);
                 if (!with_index) continue;
-                EXPECT_EQ(twin.cuda_values(index_query.cuda), twin.cpu_values(index_query.cpu));
-                EXPECT_EQ(twin.cuda_values(index_weights.cuda), twin.cpu_values(index_weights.cpu));
+                twin.expect_close(index_query, 4e-3, what + ", index queries");
+                twin.expect_close(index_weights, 1e-6, what + ", index weights");
             }
 }
 

@@ -9,8 +9,8 @@ namespace glm5::cuda {
 
 inline constexpr int kBlockVectors = 128 / kVector;  // lanes that share one scale
 
-// x / divisor as IEEE division rounds it, for a divisor that many share: with the correctly rounded reciprocal, one
-// correction brings the quotient within one unit in the last place and a second one rounds it correctly (Markstein).
+// x / divisor as IEEE division rounds it, for a positive divisor that many share: with the correctly rounded reciprocal,
+// one correction brings the quotient within one unit in the last place and a second one rounds it correctly (Markstein).
 // Exact while no remainder underflows, |x| > 2^-100; below that the code is zero either way if divisor > 2^-80.
 class SharedDivisor {
 public:
@@ -18,7 +18,7 @@ public:
     __device__ float divide(float x) const {
         float quotient = x * reciprocal_;
         quotient = fmaf(fmaf(-quotient, divisor_, x), reciprocal_, quotient);
-        return fmaf(fmaf(-quotient, divisor_, x), reciprocal_, quotient);
+        return copysignf(fmaf(fmaf(-quotient, divisor_, x), reciprocal_, quotient), x);  // -0 stays -0
     }
 
 private:

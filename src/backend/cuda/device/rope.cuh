@@ -1,5 +1,4 @@
-// Rotation of neighbouring pairs, and the scale of index queries and keys. Products and sums are rounded one by one, so
-// that the results are those of the CPU backend.
+// Rotation of neighbouring pairs, and the scale of index queries and keys.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +14,8 @@ __device__ inline void rotate(float (&values)[kVector], const float* cos_sin) {
 #pragma unroll
     for (int i = 0; i < kVector; i += 2) {
         const float even = values[i], odd = values[i + 1], cos = turn[i], sin = turn[i + 1];
-        values[i] = __fsub_rn(__fmul_rn(even, cos), __fmul_rn(odd, sin));
-        values[i + 1] = __fadd_rn(__fmul_rn(odd, cos), __fmul_rn(even, sin));
+        values[i] = even * cos - odd * sin;
+        values[i + 1] = odd * cos + even * sin;
     }
 }
 

@@ -77,7 +77,7 @@ __device__ void layer_norm(const PrologueParams& params, int lane, float (&value
     float bias[kVector];
     load_float(bias, params.index_bias + lane * kVector);
 #pragma unroll
-    for (int i = 0; i < kVector; ++i) values[i] = __fadd_rn(values[i], bias[i]);
+    for (int i = 0; i < kVector; ++i) values[i] += bias[i];
 }
 
 // e4m3 keys of the page's 64 entries, then their scales. All lanes of the warp take part.
