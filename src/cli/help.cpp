@@ -92,7 +92,8 @@ Result<std::string> help_text(const CommandInfo& command, const std::string& top
     const auto any = [](const Option&) { return true; };
     if (word.empty() || word == "all") {
         const std::string head =
-            fmt::format("Usage: glm5 {} {} [OPTIONS]\n\n{}{}.\n", command.name, command.arguments,
+            fmt::format("Usage: glm5 {}{}{} [OPTIONS]\n\n{}{}.\n", command.name, command.arguments.empty() ? "" : " ",
+                        command.arguments,
                         static_cast<char>(command.summary[0] - 'a' + 'A'), command.summary.substr(1));
         if (word == "all") return head + every_kind(command, any);
         return head + grouped(command, any) +

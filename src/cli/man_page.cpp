@@ -38,7 +38,8 @@ std::string man_page() {
     std::string text = fmt::format(
         ".TH GLM5 1 \"\" \"glm5 {}\"\n.SH NAME\nglm5 \\- serve the GLM\\-5 model family\n.SH SYNOPSIS\n", GLM5_VERSION);
     for (const CommandInfo& command : command_table())
-        text += fmt::format(".B glm5 {}\n{} [OPTIONS]\n.br\n", command.name, roff(command.arguments));
+        text += fmt::format(".B glm5 {}\n{}{}[OPTIONS]\n.br\n", command.name, roff(command.arguments),
+                            command.arguments.empty() ? "" : " ");
     text += ".SH DESCRIPTION\nMODEL is a directory, org/name of the Hugging Face cache, or nano (the bundled model).\n";
     for (const CommandInfo& command : command_table()) {
         std::string title(command.name);
@@ -59,7 +60,8 @@ std::string bash_completion() {
     std::string cases, second_words;
     for (const CommandInfo& command : command_table()) {
         const size_t space = command.name.find(' ');
-        commands.push_back(command.name.substr(0, space));
+        if (const std::string_view word = command.name.substr(0, space); commands.back() != word)
+            commands.push_back(word);
         if (space != std::string_view::npos)
             second_words += fmt::format("        {}) words+=\" {}\" ;;&\n", command.name.substr(0, space),
                                         command.name.substr(space + 1));

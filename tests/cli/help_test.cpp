@@ -93,6 +93,10 @@ TEST(Completion, BashAcceptsTheScriptAndCompletesByIt) {
     EXPECT_EQ(completes("glm5 serve --max-mod", 2, "--max-model-len"), 0);
     EXPECT_EQ(completes("glm5 serve --dtype b", 3, "bfloat16"), 0);
     EXPECT_EQ(completes("glm5 inspect --por", 2, ""), 0);
+    EXPECT_EQ(completes("glm5 ben", 1, "bench"), 0);
+    EXPECT_EQ(completes("glm5 bench ser", 2, "serve"), 0);
+    EXPECT_EQ(completes("glm5 bench serve --num-pr", 3, "--num-prompts"), 0);
+    EXPECT_EQ(completes("glm5 bench serve --backend openai-", 4, "openai-chat"), 0);
 }
 
 TEST(Man, NamesEveryUsedOption) {

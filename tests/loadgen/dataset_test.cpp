@@ -32,6 +32,7 @@ void expect_samples(const BenchmarkOptions& options, const json::Value& row, Num
 }
 
 TEST(Datasets, Random) {
+    EXPECT_EQ(nano_tokenizer().vocabulary_size(), 4096);  // 36 added tokens lie above
     const json::Value fixture = read_fixture("datasets.json");
     for (const json::Value& row : fixture.find("random")->as_array()) {
         BenchmarkOptions options = options_of(row, DatasetKind::random);
