@@ -58,14 +58,14 @@ std::string describe_server(const loadgen::BenchmarkOptions& options) {
     return number.empty() ? owner : fmt::format("{} {}", owner, number);
 }
 
-Result<std::string> result_path(const BenchSweepOptions& options) {
+Result<std::string> result_path(const BenchSweepOptions& options, const loadgen::SweepOptions& sweep) {
     namespace fs = std::filesystem;
     const fs::path directory = options.result_dir;
     std::error_code error;
     if (!directory.empty()) fs::create_directories(directory, error);
     if (error) return io_error("--result-dir {}: {}", options.result_dir, error.message());
     const std::string name =
-        options.result_filename.empty() ? loadgen::sweep_file_name(options.sweep) : options.result_filename;
+        options.result_filename.empty() ? loadgen::sweep_file_name(sweep) : options.result_filename;
     if (!name.ends_with(".json")) return invalid_argument("--result-filename {}: must end in .json", name);
     return (directory / name).string();
 }
@@ -75,14 +75,13 @@ void print(const std::string& text) {
     std::fflush(stdout);
 }
 
+// Fills what `sweep` lacks: the model's name and the file's.
 Result<loadgen::SweepOutcome> measure(const BenchSweepOptions& options, loadgen::SweepOptions& sweep) {
     const Interrupt interrupt;
     GLM5_ASSIGN_OR_RETURN(
         const BenchTokenizer tokenizer,
         open_bench_tokenizer(sweep.benchmark, options.tokenizer, options.download_dir, options.skip_tokenizer));
-    BenchSweepOptions named = options;
-    named.sweep = sweep;
-    GLM5_ASSIGN_OR_RETURN(sweep.result_path, result_path(named));
+    GLM5_ASSIGN_OR_RETURN(sweep.result_path, result_path(options, sweep));
 
     BenchBar bar(options.progress);
     const loadgen::ReferenceTable* reference = nullptr;

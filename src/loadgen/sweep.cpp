@@ -128,6 +128,7 @@ json::Object sweep_settings(const SweepOptions& options) {
     settings.append("model", benchmark.model_id.empty() ? benchmark.model : benchmark.model_id);
     settings.append("base_url", benchmark.base_url);
     settings.append("backend", benchmark.backend);
+    if (!benchmark.endpoint.empty()) settings.append("endpoint", benchmark.endpoint);
     settings.append("dataset", dataset_name(dataset.kind));
     if (!dataset.path.empty()) settings.append("dataset_path", dataset.path);
     settings.append("input_len", dataset.input_len);
@@ -135,9 +136,16 @@ json::Object sweep_settings(const SweepOptions& options) {
     settings.append("prefix_len", dataset.prefix_len);
     settings.append("input_range_ratio", dataset.input_range_ratio);
     settings.append("output_range_ratio", dataset.output_range_ratio);
+    if (dataset.kind == DatasetKind::prefix_repetition) {
+        settings.append("repeated_prefix_len", dataset.repeated_prefix_len);
+        settings.append("suffix_len", dataset.suffix_len);
+        settings.append("num_prefixes", dataset.num_prefixes);
+    }
     settings.append("num_prompts", options.num_prompts ? json::Value(*options.num_prompts) : json::Value("auto"));
     if (!options.num_prompts) settings.append("prompts_per_stream", options.prompts_per_stream);
     settings.append("seed", benchmark.seed);
+    settings.append("ignore_eos", benchmark.ignore_eos);
+    if (benchmark.logprobs) settings.append("logprobs", *benchmark.logprobs);
     settings.append("sampling", benchmark.sampling);
     settings.append("extra_body", benchmark.extra_body);
     return settings;
