@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "bench_options.h"
+#include "bench_step.h"
 #include "bench_sweep.h"
 #include "subcommands.h"
 
@@ -49,6 +50,7 @@ int run_main(const std::vector<std::string>& arguments) {
         case cli::kPlan: return run(cli::plan_options(*line), *line, run_plan);
         case cli::kBenchServe: return run(bench_serve_options(*line), *line, run_bench_serve);
         case cli::kBenchSweep: return run(bench_sweep_options(*line), *line, run_bench_sweep);
+        case cli::kBenchStep: return run(bench_step_options(*line), *line, run_bench_step);
         case cli::kInspect: return run(cli::inspect_options(*line), *line, run_inspect);
     }
     return 2;

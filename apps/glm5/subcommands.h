@@ -8,6 +8,7 @@
 namespace glm5 {
 
 struct BenchServeOptions;
+struct BenchStepOptions;
 struct BenchSweepOptions;
 
 int run_serve(const cli::ServeOptions& options);
@@ -15,6 +16,7 @@ int run_chat(const cli::ChatOptions& options);
 int run_generate(const cli::GenerateOptions& options);
 int run_inspect(const cli::InspectOptions& options);
 int run_bench_serve(const BenchServeOptions& options);
+int run_bench_step(const BenchStepOptions& options);
 int run_bench_sweep(const BenchSweepOptions& options);
 int run_plan(const cli::PlanOptions& options);
 

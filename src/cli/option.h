@@ -10,7 +10,8 @@
 namespace glm5::cli {
 
 // The subcommands, as bits of Option::commands.
-enum Command : unsigned { kServe = 1, kGenerate = 2, kInspect = 4, kChat = 8, kPlan = 16, kBenchServe = 32, kBenchSweep = 64 };
+enum Command : unsigned { kServe = 1, kGenerate = 2, kInspect = 4, kChat = 8, kPlan = 16, kBenchServe = 32, kBenchSweep = 64,
+                         kBenchStep = 128 };
 
 enum class OptionType {
     flag,  // --x, --no-x, --x=false

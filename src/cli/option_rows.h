@@ -16,6 +16,7 @@ void add_run_options(std::vector<Option>& table);
 void add_plan_options(std::vector<Option>& table);
 void add_bench_options(std::vector<Option>& table);
 void add_sweep_options(std::vector<Option>& table);
+void add_step_options(std::vector<Option>& table);
 void add_prompt_and_log_options(std::vector<Option>& table);
 // What `vllm serve` has and this server ignores or refuses.
 void add_vllm_options(std::vector<Option>& table);

@@ -11,6 +11,7 @@ const std::vector<Option>& option_table() {
         add_run_options(rows);
         add_plan_options(rows);
         add_bench_options(rows);
+        add_step_options(rows);
         add_sweep_options(rows);
         add_prompt_and_log_options(rows);
         add_vllm_options(rows);
@@ -27,6 +28,7 @@ const std::vector<CommandInfo>& command_table() {
         {kPlan, "plan", "MODEL|config.json", "say what fits on which device, without one"},
         {kInspect, "inspect", "MODEL", "show what a checkpoint holds and check it"},
         {kBenchServe, "bench serve", "", "put load on a server and measure its answers"},
+        {kBenchStep, "bench step", "MODEL|config.json", "time one rank's steps at a model's real sizes, with random weights"},
         {kBenchSweep, "bench sweep", "", "the same at one concurrency after another, with a report"},
     };
     return table;

@@ -10,7 +10,7 @@ constexpr std::string_view kPrompt = "Prompt", kSampling = "Sampling", kOutput =
 
 void add_prompt_and_log_options(std::vector<Option>& table) {
     using enum OptionType;
-    constexpr unsigned kAsk = kGenerate | kChat, kAll = kRun | kInspect | kPlan | kBench;
+    constexpr unsigned kAsk = kGenerate | kChat, kAll = kRun | kInspect | kPlan | kBench | kBenchStep;
     const std::vector<Option> rows = {
         {.name = "--chat",
          .type = flag,
