@@ -169,7 +169,7 @@ Status Chat::stream(const chat::ChatPrompt& prompt, chat::ReasoningDelta& whole)
 Status chat_with(const cli::ChatOptions& options) {
     GLM5_ASSIGN_OR_RETURN(const ModelFiles files, open_model_files(options.model));
     if (!files.chat_format) return invalid_argument("{}: the model has no chat template", files.resolved.name);
-    GLM5_ASSIGN_OR_RETURN(const auto engine, open_engine(files, options.run, nullptr));
+    GLM5_ASSIGN_OR_RETURN(const auto engine, open_engine(files, options.run));
     Terminal terminal;
     return Chat(options, files, *engine, terminal).run();
 }

@@ -58,7 +58,7 @@ Status generate(const cli::GenerateOptions& options) {
     GLM5_ASSIGN_OR_RETURN(const ModelFiles files, open_model_files(options.model));
     GLM5_ASSIGN_OR_RETURN(const std::string text, prompt_text(options, files));
     std::vector<int32_t> prompt = files.tokenizer.encode(text);
-    GLM5_ASSIGN_OR_RETURN(const auto engine, open_engine(files, options.run, nullptr));
+    GLM5_ASSIGN_OR_RETURN(const auto engine, open_engine(files, options.run));
     GLM5_ASSIGN_OR_RETURN(Request request, make_request(std::move(prompt), options.sampling, kGreedy,
                                                         options.max_tokens, engine->info().max_model_len));
     request.num_choices = options.num_choices;

@@ -8,6 +8,7 @@
 #include "base/dtype.h"
 #include "base/log.h"
 #include "load/checkpoint.h"
+#include "memory_log.h"
 #include "progress.h"
 
 namespace glm5 {
@@ -84,14 +85,13 @@ Result<ModelFiles> open_model_files(const cli::ModelOptions& options) {
 }
 
 Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::RunOptions& options,
-                                            std::function<void(int64_t, int64_t)> on_progress,
-                                            std::function<void(const StepStats&)> on_step) {
-    const ops::Numerics numerics = numerics_of(options);
-    GLM5_ASSIGN_OR_RETURN(auto backend, backend::make_backend({options.device, 0, options.threads}, numerics));
+                                            EngineObservers observers) {
+    GLM5_ASSIGN_OR_RETURN(auto backend,
+                          backend::make_backend({options.device, 0, options.threads}, numerics_of(options)));
     log_info("Resolved architecture: GlmMoeDsaForCausalLM");
-    log_info("Using {} data type to store kv cache", latent_format_name(numerics.latent));
 
     LoadProgress progress;
+    plan::Plan planned;
     EngineOptions engine_options;
     engine_options.model_directory = files.resolved.directory.string();
     engine_options.num_vocab_tokens = files.tokenizer.num_tokens();
@@ -101,18 +101,21 @@ Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::
     engine_options.max_queued_requests = options.max_queue_size;
     engine_options.enable_prefix_caching = options.enable_prefix_caching;
     engine_options.kv_cache_bytes = options.kv_cache_memory_bytes;
+    engine_options.gpu_memory_utilization = options.gpu_memory_utilization;
     engine_options.dump_activations_directory = options.dump_activations;
+    engine_options.on_plan = [&](const plan::Plan& plan) {
+        planned = plan;
+        log_plan(plan);
+        if (observers.on_plan) observers.on_plan(plan);
+    };
     engine_options.on_load_progress = [&](int64_t loaded_bytes, int64_t total_bytes) {
         progress.update(loaded_bytes, total_bytes);
-        if (on_progress) on_progress(loaded_bytes, total_bytes);
+        if (observers.on_progress) observers.on_progress(loaded_bytes, total_bytes);
     };
-    engine_options.on_step = std::move(on_step);
+    engine_options.on_step = std::move(observers.on_step);
     GLM5_ASSIGN_OR_RETURN(auto engine, Engine::open(engine_options, std::move(backend)));
-    progress.finish();
-    log_info("Using max model len {}", engine->info().max_model_len);
-    log_info("Maximum concurrency for {} tokens per request: {:.2f}x", engine->info().max_model_len,
-             static_cast<double>(engine->stats().pages_total) * kPageTokens / engine->info().max_model_len);
-    log_info("Chunked prefill is enabled with max_num_batched_tokens={}.", options.max_num_batched_tokens);
+    const double seconds = progress.finish();
+    log_loaded(planned, engine->stats().memory, seconds);
     return engine;
 }
 

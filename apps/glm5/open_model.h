@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "glm5/engine.h"
 #include "load/resolve.h"
+#include "plan/plan.h"
 #include "text/tokenizer.h"
 
 namespace glm5 {
@@ -24,9 +25,15 @@ Result<load::ResolvedModel> find_model(const cli::ModelOptions& options);
 // The files beside the weights.
 Result<ModelFiles> open_model_files(const cli::ModelOptions& options);
 
-// Loads the weights and starts the engine. Both callbacks, of EngineOptions, may be empty.
+// Of EngineOptions; each may be empty.
+struct EngineObservers {
+    std::function<void(const plan::Plan&)> on_plan;
+    std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_progress;
+    std::function<void(const StepStats&)> on_step;
+};
+
+// Loads the weights and starts the engine.
 Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::RunOptions& options,
-                                            std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_progress,
-                                            std::function<void(const StepStats&)> on_step = {});
+                                            EngineObservers observers = {});
 
 }  // namespace glm5

@@ -16,8 +16,6 @@
 namespace glm5 {
 namespace {
 
-constexpr int64_t kCpuCacheBytes = int64_t{2} << 30;  // --kv-cache-memory-bytes of serve
-
 Result<plan::Device> device_of(const cli::PlanOptions& options) {
     if (options.gpu.empty())
         return plan::Device{.name = "CPU", .kind = plan::DeviceKind::cpu, .memory_bytes = plan::host_memory_bytes()};
@@ -36,7 +34,7 @@ plan::PlanOptions fill_options(const cli::PlanOptions& options, const plan::Devi
     plan::PlanOptions filled;
     filled.device = device;
     filled.utilization = cpu ? 1 : options.gpu_memory_utilization;
-    filled.kv_cache_bytes = given_or(options.kv_cache_memory_bytes, cpu ? kCpuCacheBytes : 0);
+    filled.kv_cache_bytes = given_or(options.kv_cache_memory_bytes, cpu ? plan::kCpuCacheBytes : 0);
     filled.max_model_len = options.max_model_len;
     filled.max_num_batched_tokens = given_or(options.max_num_batched_tokens, cpu ? 2048 : 8192);
     filled.max_num_seqs = given_or(options.max_num_seqs, cpu ? 128 : 1024);

@@ -37,11 +37,12 @@ void LoadProgress::update(int64_t loaded_bytes, int64_t total_bytes) {
     bar_shown_ = true;
 }
 
-void LoadProgress::finish() {
+double LoadProgress::finish() {
     if (bar_shown_) fmt::print(stderr, "\r\x1b[K");
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     log_info("Loading weights took {:.2f} seconds ({}, {:.2f} GB/s)", seconds, bytes_text(loaded_bytes_),
              static_cast<double>(loaded_bytes_) / std::max(seconds, 1e-9) / 1e9);
+    return seconds;
 }
 
 }  // namespace glm5

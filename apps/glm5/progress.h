@@ -13,8 +13,8 @@ public:
 
     // Called as bytes arrive, by one thread.
     void update(int64_t loaded_bytes, int64_t total_bytes);
-    // The end: removes the bar and logs the time.
-    void finish();
+    // The end: removes the bar, logs the time and returns it, in seconds.
+    double finish();
 
 private:
     using Clock = std::chrono::steady_clock;

@@ -5,7 +5,9 @@
 #include "api/service.h"
 #include "base/log.h"
 #include "http/server.h"
+#include "memory_log.h"
 #include "open_model.h"
+#include "plan/table.h"
 #include "stats_log.h"
 #include "subcommands.h"
 
@@ -107,10 +109,18 @@ int run_serve(const cli::ServeOptions& options) {
     if (!server.ok()) return report_error(server.status());
     log_info("Starting glm5 server on http://{}:{}", options.host, (*server)->port());
 
+    plan::Plan plan;
     auto engine = open_engine(
         *files, options.run,
-        [&](int64_t loaded_bytes, int64_t total_bytes) { service.set_progress(loaded_bytes, total_bytes); },
-        [&](const StepStats& step) { service.observe_step(step); });
+        {.on_plan =
+             [&](const plan::Plan& planned) {
+                 plan = planned;
+                 fmt::print("{}\n", plan_table(planned, false));
+                 std::fflush(stdout);
+             },
+         .on_progress =
+             [&](int64_t loaded_bytes, int64_t total_bytes) { service.set_progress(loaded_bytes, total_bytes); },
+         .on_step = [&](const StepStats& step) { service.observe_step(step); }});
     if (!engine.ok()) return report_error(engine.status());
     Engine& running = **engine;
     signals.arm(server->get(), &service);
@@ -129,6 +139,7 @@ int run_serve(const cli::ServeOptions& options) {
     StatsLog stats(running);
     while (!(*server)->wait_for(StatsLog::kInterval))
         if (options.log_stats) stats.write();
+    log_most_taken(plan, running.stats().memory);
     engine->reset();  // before the server: its last events go through the server's queue
     server->reset();
     log_info("Stopped");

@@ -17,6 +17,9 @@ namespace glm5 {
 namespace ops {
 class Backend;
 }
+namespace plan {
+struct Plan;
+}
 
 struct EngineOptions {
     std::string model_directory;
@@ -25,9 +28,11 @@ struct EngineOptions {
     int max_num_batched_tokens = 2048;  // tokens in a step
     int max_num_seqs = 128;             // sequences in a step
     int max_queued_requests = 4096;     // that wait or run; submit refuses more
-    int64_t kv_cache_bytes = int64_t{2} << 30;
+    int64_t kv_cache_bytes = 0;         // 0 = what is left of a GPU's memory, 2 GiB on the CPU
+    double gpu_memory_utilization = 1;  // share of a GPU's memory that may be used
     bool enable_prefix_caching = true;
     std::string dump_activations_directory;  // empty = none; one file per layer tensor and step
+    std::function<void(const plan::Plan&)> on_plan;  // before anything is loaded, and also when it does not fit
     std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_load_progress;
     std::function<void(const StepStats&)> on_step;  // on the engine's thread after each step; must not block
 };

@@ -72,6 +72,16 @@ struct ModelInfo {
     bool prefix_caching = true;
 };
 
+// Bytes that a rank holds of its device's memory.
+struct MemoryStats {
+    int64_t weights = 0;
+    int64_t step_buffers = 0;
+    int64_t kv_cache = 0;
+    int64_t workspaces = 0;  // so far: some are made at their first use
+
+    int64_t all() const { return weights + step_buffers + kv_cache + workspaces; }
+};
+
 struct EngineStats {
     int running = 0;
     int waiting = 0;
@@ -79,6 +89,7 @@ struct EngineStats {
     int64_t pages_used = 0;   // by sequences
     int64_t pages_cached = 0;  // by nothing but the prefix cache
     int64_t pages_total = 0;
+    MemoryStats memory;
     // Since start.
     int64_t prompt_tokens = 0;           // computed
     int64_t generated_tokens = 0;

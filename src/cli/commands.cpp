@@ -51,6 +51,7 @@ Result<RunOptions> run_options(const Values& values) {
     if (values.has("--max-queue-size")) options.max_queue_size = static_cast<int>(values.number("--max-queue-size"));
     options.enable_prefix_caching = values.flag("--enable-prefix-caching");
     options.kv_cache_memory_bytes = values.number("--kv-cache-memory-bytes");
+    options.gpu_memory_utilization = values.real("--gpu-memory-utilization");
     options.device = values.text("--device");
     options.threads = static_cast<int>(values.number("--threads"));
     options.dtype = values.text("--dtype");

@@ -30,6 +30,7 @@ struct RunOptions {
     int max_num_seqs = 128;
     int max_queue_size = 4096;
     int64_t kv_cache_memory_bytes = 0;
+    double gpu_memory_utilization = 0;
     bool enable_prefix_caching = true;
     std::string device;  // auto, cpu
     int threads = 0;

@@ -61,7 +61,6 @@ constexpr Row kIgnored[] = {
     {"--safetensors-load-strategy"},
     {"--swap-space"},
     {"--num-scheduler-steps", kText, "", "1"},
-    {"--gpu-memory-utilization", OptionType::real, "has no effect on the CPU; --kv-cache-memory-bytes sizes the cache"},
     {"--block-size", kInteger, "pages hold 64 tokens; another value has no effect", "64"},
     {"--seed", kText, "a request without a seed draws its own"},
     {"--max-logprobs"},
@@ -125,11 +124,6 @@ Option option_of(const Row& row, Treatment treatment) {
                   .treatment = treatment,
                   .neutral = row.neutral};
     if (row.type == OptionType::integer) option.minimum = 1;
-    if (row.type == OptionType::real) {  // a share
-        option.minimum = 0;
-        option.maximum = 1;
-        option.above_minimum = true;
-    }
     return option;
 }
 

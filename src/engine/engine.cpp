@@ -3,27 +3,14 @@
 
 #include <algorithm>
 
-#include "base/log.h"
 #include "cache/layout.h"
 #include "engine/check_sampling.h"
 #include "engine/engine_loop.h"
+#include "engine/rank_plan.h"
 #include "engine/rank_worker.h"
 #include "load/checkpoint.h"
 
 namespace glm5 {
-namespace {
-
-Result<int> resolve_max_model_len(const EngineOptions& options, const config::Config& config, int64_t cache_tokens) {
-    if (options.max_model_len == 0)
-        return static_cast<int>(std::min<int64_t>(config.max_position_embeddings, std::max<int64_t>(cache_tokens, 2)));
-    if (options.max_model_len < 2 || options.max_model_len > config.max_position_embeddings)
-        return invalid_argument("--max-model-len {}: the model's limit is {} (max_position_embeddings)",
-                                options.max_model_len, config.max_position_embeddings);
-    return options.max_model_len;
-}
-
-}  // namespace
-
 struct Engine::Implementation {
     ModelInfo info;
     int max_queued_requests = 0;
@@ -44,22 +31,15 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
 
     const ops::Numerics numerics = backend->numerics();
     const auto layout = cache::Layout::compute(config, numerics.latent, numerics.index_key);
-    const int64_t num_pages = options.kv_cache_bytes / layout.page_bytes();
-    GLM5_ASSIGN_OR_RETURN(const int max_model_len, resolve_max_model_len(options, config, num_pages * kPageTokens));
-    if (num_pages * kPageTokens < max_model_len)
-        return resource_exhausted(
-            "the KV cache ({} bytes at {} bytes per token) holds {} tokens, fewer than one sequence of --max-model-len {}",
-            options.kv_cache_bytes, layout.page_bytes() / kPageTokens, num_pages * kPageTokens, max_model_len);
-
+    GLM5_ASSIGN_OR_RETURN(const plan::Plan plan, engine::plan_rank(options, *checkpoint, *backend));
     const engine::RankLimits limits = {
-        .max_num_seqs = std::min(options.max_num_seqs, options.max_num_batched_tokens),
-        .max_num_batched_tokens = options.max_num_batched_tokens,
-        .max_model_len = max_model_len,
-        .num_pages = static_cast<int>(std::min<int64_t>(num_pages, cache::kMaxPages)),
+        .max_num_seqs = static_cast<int>(plan.sizes.max_num_seqs),
+        .max_num_batched_tokens = static_cast<int>(plan.sizes.max_num_tokens),
+        .max_model_len = static_cast<int>(plan.sizes.max_model_len),
+        .num_pages = static_cast<int>(plan.num_pages),
         .num_vocab_tokens = options.num_vocab_tokens,
     };
     const auto progress = options.on_load_progress ? options.on_load_progress : [](int64_t, int64_t) {};
-    log_info("GPU KV cache size: {} tokens", int64_t{limits.num_pages} * kPageTokens);
     GLM5_ASSIGN_OR_RETURN(auto worker,
                           engine::RankWorker::open(std::move(backend), *checkpoint, layout, limits, progress));
     if (!options.dump_activations_directory.empty())
@@ -67,7 +47,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
 
     auto implementation = std::make_unique<Implementation>();
     implementation->info = {.directory = options.model_directory,
-                            .max_model_len = max_model_len,
+                            .max_model_len = limits.max_model_len,
                             .num_vocab_tokens = options.num_vocab_tokens,
                             .eos_token_ids = config.eos_token_ids,
                             .sampling_defaults = {static_cast<float>(config.generation.temperature),

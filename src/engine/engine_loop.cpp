@@ -23,7 +23,7 @@ EngineLoop::EngineLoop(std::unique_ptr<RankWorker> worker, const ModelInfo& info
       on_step_(std::move(on_step)),
       pool_(num_pages),
       scheduler_(limits, pool_),
-      stats_{.pages_total = num_pages},
+      stats_{.pages_total = num_pages, .memory = worker_->memory()},
       thread_([this] {
           pthread_setname_np(pthread_self(), "engine");
           run();
@@ -214,6 +214,7 @@ void EngineLoop::update_stats() {
     int held = 0;
     for (const auto& [id, live] : live_) held += static_cast<int>(live.held.size());
     std::lock_guard lock(stats_mutex_);
+    stats_.memory = worker_->memory();
     stats_.running = scheduler_.num_running();
     stats_.waiting = scheduler_.num_waiting() + held + inbox;
     stats_.deferred = held;

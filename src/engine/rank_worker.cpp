@@ -35,6 +35,7 @@ RankWorker::RankWorker(std::unique_ptr<ops::Backend> backend, std::unique_ptr<mo
     : backend_(std::move(backend)),
       decoder_(std::move(decoder)),
       caches_(allocate_caches(*backend_, layout, limits.num_pages)),
+      cache_bytes_(limits.num_pages * layout.page_bytes()),
       batch_builder_(*backend_, {.max_num_seqs = limits.max_num_seqs,
                                  .max_num_tokens = limits.max_num_batched_tokens,
                                  .max_context_tokens = limits.max_model_len}),
@@ -54,6 +55,15 @@ schedule::StepResult RankWorker::run(const schedule::StepPlan& plan) {
     const ops::Batch batch = batch_builder_.build(plan);
     const ops::Tensor logits = decoder_->forward(batch, caches_);
     return sampler_.sample(plan, logits);
+}
+
+MemoryStats RankWorker::memory() const {
+    const ops::MemoryUse use = backend_->memory_use();
+    const int64_t weights = decoder_->weights().bytes;
+    return {.weights = weights,
+            .step_buffers = use.tensor_bytes - weights - cache_bytes_,
+            .kv_cache = cache_bytes_,
+            .workspaces = use.workspace_bytes};
 }
 
 }  // namespace glm5::engine

@@ -41,6 +41,8 @@ public:
 
     schedule::StepResult run(const schedule::StepPlan& plan);
 
+    MemoryStats memory() const;
+
 private:
     RankWorker(std::unique_ptr<ops::Backend> backend, std::unique_ptr<model::Decoder> decoder,
                const cache::Layout& layout, const RankLimits& limits, std::vector<int32_t> eos_token_ids);
@@ -49,6 +51,7 @@ private:
     std::unique_ptr<model::ActivationDump> dump_;  // outlives the decoder, which observes through it
     std::unique_ptr<model::Decoder> decoder_;
     std::vector<ops::LayerCache> caches_;  // per layer
+    const int64_t cache_bytes_;
     batch::BatchBuilder batch_builder_;
     sample::Sampler sampler_;
 };

@@ -114,6 +114,7 @@ int64_t total_bytes(const config::Config& config, const load::TensorSource& sour
 Result<Weights> load_weights(const config::Config& config, const load::TensorSource& source, ops::Backend& backend,
                              const LoadProgress& progress) {
     WeightLoader loader(source, backend, progress, total_bytes(config, source));
+    const int64_t bytes_before = backend.memory_use().tensor_bytes;
     Weights weights;
     GLM5_ASSIGN_OR_RETURN(weights.embed_tokens,
                           loader.table("model.embed_tokens", config.vocab_size, config.hidden_size));
@@ -122,6 +123,7 @@ Result<Weights> load_weights(const config::Config& config, const load::TensorSou
     for (int i = 0; i < config.num_layers; ++i) GLM5_RETURN_IF_ERROR(load_layer(loader, config, i, weights.layers[i]));
     GLM5_ASSIGN_OR_RETURN(weights.norm, loader.vector("model.norm.weight", config.hidden_size));
     GLM5_ASSIGN_OR_RETURN(weights.lm_head, loader.linear("lm_head", config.vocab_size, config.hidden_size));
+    weights.bytes = backend.memory_use().tensor_bytes - bytes_before;
     return weights;
 }
 

@@ -60,6 +60,7 @@ struct Weights {
     std::vector<LayerWeights> layers;
     ops::Tensor norm;     // [hidden_size] f32
     ops::Linear lm_head;  // [vocab_size, hidden_size]
+    int64_t bytes = 0;    // that the backend took for them
 };
 
 // Bytes of the checkpoint's tensors, not of the memory that they take. Called by one thread at a time, which may be a

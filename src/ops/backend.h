@@ -38,6 +38,13 @@ struct StepLimits {
     int64_t vocab_size = 0;
 };
 
+// Memory that a backend has taken, and all that its device has.
+struct MemoryUse {
+    int64_t tensor_bytes = 0;     // by allocate and make_linear
+    int64_t workspace_bytes = 0;  // what ops work in besides, so far
+    int64_t device_bytes = 0;     // 0: it works in the host's memory
+};
+
 class Backend {
 public:
     virtual ~Backend() = default;
@@ -59,6 +66,7 @@ public:
     Tensor make_vector(std::span<const float> values);  // f32 [n]
 
     virtual void prepare(const StepLimits& limits) = 0;
+    virtual MemoryUse memory_use() const = 0;
     virtual int64_t available_bytes() const = 0;  // of memory that allocate could still give
 
     // Runs `record`, which does nothing but call ops. A device may keep the calls under `key` and repeat them when the

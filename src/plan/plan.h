@@ -21,6 +21,9 @@
 
 namespace glm5::plan {
 
+// The CPU's cache when nothing is said of it.
+inline constexpr int64_t kCpuCacheBytes = int64_t{2} << 30;
+
 struct PlanOptions {
     Device device;
     double utilization = 1;       // share of the device's memory that may be used

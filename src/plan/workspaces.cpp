@@ -56,11 +56,13 @@ std::vector<Buffer> cpu_workspaces(const config::Config& config, const BackendFo
     return buffers;
 }
 
-// backend/cuda: a group's index scores; of the (token, expert) pairs of at most 2048 tokens at once, the shared expert's
-// among them, the inputs of down and its sums; router logits; and what the arena's blocks of 64 MiB leave unfilled.
+// backend/cuda: a group's index scores; the positions that tokens which attend together have in common; of the (token,
+// expert) pairs of at most 2048 tokens at once, the shared expert's among them, the inputs of down and its sums; router
+// logits; and what the arena's blocks of 64 MiB leave unfilled.
 std::vector<Buffer> gpu_workspaces(const config::Config& config, const layout::ParallelLayout& layout,
                                    const StepSizes& sizes) {
     constexpr int64_t kScoreBytes = int64_t{64} << 20, kTokenStep = 16;  // attention.cpp
+    constexpr int64_t kMlaGroups = 256, kMlaPositions = 12288 + 1;       // sparse_mla.cu
     constexpr int64_t kMaxMoeTokens = 2048;                              // mlp.cpp
     constexpr int64_t kBlockBytes = int64_t{64} << 20;                   // arena.cpp
     const int64_t rows = sizes.max_num_tokens, hidden = config.hidden_size, context = padded_context(sizes);
@@ -72,6 +74,7 @@ std::vector<Buffer> gpu_workspaces(const config::Config& config, const layout::P
     const int64_t pair_bytes = 2 * width + 4 * ceil_div(width, 128) + 4 * hidden + 24;
     return {
         {"index scores", fmt::format("{} x {} F32", score_rows, context), score_rows * context * 4},
+        {"positions of groups", fmt::format("{} x {} I32", kMlaGroups, kMlaPositions), kMlaGroups * kMlaPositions * 4},
         {"expert rows", fmt::format("{} x {} bytes", pairs, pair_bytes), pairs * pair_bytes},
         {"router logits", fmt::format("{} x {} F32", rows, config.num_experts), rows * config.num_experts * 4},
         {"unfilled blocks", "2 x 64 MiB", 2 * kBlockBytes},

@@ -40,7 +40,7 @@ TEST(Serve, Defaults) {
     EXPECT_EQ(options.port, 8000);
     EXPECT_EQ(options.run.max_model_len, 0);
     EXPECT_EQ(options.run.max_num_batched_tokens, 2048);
-    EXPECT_EQ(options.run.kv_cache_memory_bytes, int64_t{2} << 30);
+    EXPECT_EQ(options.run.kv_cache_memory_bytes, 0);
     EXPECT_EQ(options.run.device, "auto");
     EXPECT_TRUE(options.served_model_names.empty());
     EXPECT_TRUE(options.access_log);

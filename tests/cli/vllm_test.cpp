@@ -111,8 +111,6 @@ TEST(Vllm, ErrorsAndWarningsWordForWord) {
         {{"-cc", "{broken"}, "--compilation-config has no effect here"},
         {{"--mm-processor-cache-gb", "4"}, "--mm-processor-cache-gb has no effect here"},
         {{"--block-size", "16"}, "--block-size: pages hold 64 tokens; another value has no effect"},
-        {{"--gpu-memory-utilization", "0.92"},
-         "--gpu-memory-utilization: has no effect on the CPU; --kv-cache-memory-bytes sizes the cache"},
         {{"--reasoning-parser", "glm47"},
          "--reasoning-parser: glm47 names a parser of tool calls; reasoning is split as by glm45"},
     };

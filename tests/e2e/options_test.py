@@ -75,7 +75,7 @@ class Options(unittest.TestCase):
         _, _, data = server.request("GET", "/v1/models")
         tokens = json.loads(data)["data"][0]["max_model_len"]
         self.assertEqual(tokens % 64, 0)
-        self.assertIn(f"GPU KV cache size: {tokens} tokens", "\n".join(server.lines))
+        self.assertIn(f"GPU KV cache size: {tokens:,} tokens", "\n".join(server.lines))
 
     def test_exit_codes_and_reasons(self):
         path = self.config("port: 1\nmax-model-length: 8k\n")
@@ -87,7 +87,7 @@ class Options(unittest.TestCase):
             (2, "glm5: --speculative-config: this version does not support it\n",
              [MODEL, "--speculative-config.method", "mtp"]),
             (2, "glm5: --quantization nvfp4: the checkpoint's quantisation is fp8\n", [MODEL, "-q", "modelopt"]),
-            (3, "fewer than one sequence of --max-model-len 2000",
+            (3, "to serve at least one request of max-model-len 2000, 0.02 GiB of KV cache are needed",
              [MODEL, "--port", "0", "--max-model-len", "2k", "--kv-cache-memory-bytes", "4M"]),
         ]
         for code, text, arguments in cases:

@@ -26,6 +26,7 @@ std::string CpuBackend::description() const {
 ops::Tensor CpuBackend::allocate(DType dtype, std::initializer_list<int64_t> shape) {
     ops::Tensor tensor(nullptr, dtype, shape);
     tensors_.push_back(allocate_memory(tensor.bytes()));
+    tensor_bytes_ += tensor.bytes();
     tensor.data = tensors_.back().get();
     return tensor;
 }
@@ -66,6 +67,15 @@ ops::Linear CpuBackend::make_linear(std::span<const ops::HostMatrixView> matrice
 
 void CpuBackend::prepare(const ops::StepLimits& limits) {
     limits_ = limits;
+}
+
+ops::MemoryUse CpuBackend::memory_use() const {
+    ops::MemoryUse use{.tensor_bytes = tensor_bytes_, .workspace_bytes = gemm_.scratch_bytes()};
+    for (const Buffer* buffer : {&codes_, &gate_, &up_, &gate_scales_, &pair_tokens_, &pair_rows_, &pair_out_,
+                                 &router_logits_, &scores_})
+        use.workspace_bytes += buffer->bytes();
+    for (const Buffer& buffer : thread_memory_) use.workspace_bytes += buffer.bytes();
+    return use;
 }
 
 Result<std::unique_ptr<ops::Backend>> make_cpu_backend(const ops::Numerics& numerics, int num_threads,

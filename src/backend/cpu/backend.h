@@ -37,6 +37,7 @@ public:
     void copy_to_host(void* destination, const ops::Tensor& source, int64_t bytes) override;
     ops::Linear make_linear(std::span<const ops::HostMatrixView> matrices) override;
     void prepare(const ops::StepLimits& limits) override;
+    ops::MemoryUse memory_use() const override;
     int64_t available_bytes() const override;
     void repeat(uint64_t, const std::function<void()>& record) override { record(); }
 
@@ -134,6 +135,7 @@ private:
     GemmRunner gemm_;
     ops::StepLimits limits_;
     std::vector<Memory> tensors_;
+    int64_t tensor_bytes_ = 0;
 
     // Working memory, each by its user.
     Buffer codes_;  // input_of

@@ -34,6 +34,8 @@ public:
         return reinterpret_cast<T*>(memory_.get());
     }
 
+    int64_t bytes() const { return bytes_; }
+
 private:
     Memory memory_;
     int64_t bytes_ = 0;

@@ -48,6 +48,8 @@ public:
     void run(std::span<const GemmJob> jobs);
     void run(const GemmJob& job) { run(std::span(&job, 1)); }
 
+    int64_t scratch_bytes() const { return static_cast<int64_t>(scratch_.size() * sizeof(GemmScratch)); }
+
 private:
     void run_task(const GemmJob& job, int64_t task, int64_t rows_per_task, int thread);
 

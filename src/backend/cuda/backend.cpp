@@ -42,6 +42,7 @@ CudaBackend::CudaBackend(const ops::Numerics& numerics, int device) : numerics_(
     check_cuda(cudaSetDevice(device), "cudaSetDevice");
     cudaDeviceProp properties;
     check_cuda(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+    device_bytes_ = static_cast<int64_t>(properties.totalGlobalMem);
     launch_.num_sms = properties.multiProcessorCount;
     launch_.architecture = properties.major * 10 + properties.minor;
     check_cuda(cudaStreamCreateWithFlags(&launch_.stream, cudaStreamNonBlocking), "cudaStreamCreate");
@@ -137,10 +138,18 @@ ops::Linear CudaBackend::make_linear(std::span<const ops::HostMatrixView> matric
 void CudaBackend::prepare(const ops::StepLimits& limits) {
     limits_ = limits;
     staging_.release();
+    const int64_t bytes_before = arena_.allocated_bytes();
     index_workspace_ = allocate(DType::u8, {index_select_workspace_bytes(limits)});
     mla_workspace_ = allocate(DType::u8, {sparse_mla_workspace_bytes(limits)});
     mlp_workspace_ = allocate(DType::u8, {mlp_workspace_bytes(limits)});
     router_logits_ = allocate(DType::f32, {limits.max_tokens, limits.num_experts});
+    workspace_bytes_ = arena_.allocated_bytes() - bytes_before;
+}
+
+ops::MemoryUse CudaBackend::memory_use() const {
+    return {.tensor_bytes = arena_.allocated_bytes() - workspace_bytes_,
+            .workspace_bytes = workspace_bytes_,
+            .device_bytes = device_bytes_};
 }
 
 int64_t CudaBackend::available_bytes() const {

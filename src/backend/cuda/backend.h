@@ -35,6 +35,7 @@ public:
     using ops::Backend::make_linear;
     ops::Linear make_linear(std::span<const ops::HostMatrixView> matrices) override;
     void prepare(const ops::StepLimits& limits) override;
+    ops::MemoryUse memory_use() const override;
     int64_t available_bytes() const override;
     void repeat(uint64_t key, const std::function<void()>& record) override;
 
@@ -72,6 +73,7 @@ private:
 
     const ops::Numerics numerics_;
     const int device_;
+    int64_t device_bytes_ = 0;
     Launch launch_;
     Arena arena_;
     Staging staging_;
@@ -83,6 +85,7 @@ private:
     ops::Tensor mla_workspace_;     // sparse_mla
     ops::Tensor mlp_workspace_;     // dense_mlp, moe
     ops::Tensor router_logits_;     // route: [max_tokens, num_experts] f32
+    int64_t workspace_bytes_ = 0;   // of all these
 };
 
 }  // namespace glm5::cuda
