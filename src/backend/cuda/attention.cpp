@@ -17,7 +17,7 @@ constexpr int64_t kTokenStep = 16;                  // tokens that share loads o
 
 // Scores of a token: whole pages.
 int64_t score_stride(int64_t max_context_tokens) {
-    return round_up(max_context_tokens, kPage);
+    return round_up(std::max<int64_t>(max_context_tokens, 1), kPage);
 }
 
 void check_integers(const ops::Tensor& tensor, int64_t count, const char* name) {

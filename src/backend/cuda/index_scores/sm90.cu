@@ -3,13 +3,13 @@
 // shared memory. Hopper sums FP8 products with about 14 bits of mantissa over the 128 dimensions.
 #include "backend/cuda/device/copy.cuh"
 #include "backend/cuda/device/wgmma.cuh"
+#include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/index_scores/tile.cuh"
 
 namespace glm5::cuda {
 namespace {
 
 constexpr int kTokens = 16;
-constexpr int kGroup = 4;  // tokens of one product
 constexpr int kGroups = 2;  // warpgroups
 constexpr int kThreads = kGroups * 128;
 constexpr int kTokenBytes = kIndexHeads * kIndexDim;
@@ -20,6 +20,8 @@ constexpr int kSharedBytes = 1024 + kTokens * kTokenBytes + kTokens * kIndexHead
 #endif
 
 #ifdef GLM5_SM90
+constexpr int kGroup = 4;  // tokens of one product
+
 // d (+)= keys · queriesᵀ over 32 bytes of k.
 __device__ inline void multiply(float (&d)[64], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint64_t queries,
                                 bool accumulate) {
@@ -79,11 +81,11 @@ __device__ inline float2 sum_heads(const float (&d)[64], const float* weights, i
     float2 pair[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-        pair[i].x = (upper ? low[2 + i] : low[i]) + __shfl_xor_sync(0xffffffffu, upper ? low[i] : low[2 + i], 2);
-        pair[i].y = (upper ? high[2 + i] : high[i]) + __shfl_xor_sync(0xffffffffu, upper ? high[i] : high[2 + i], 2);
+        pair[i].x = (upper ? low[2 + i] : low[i]) + __shfl_xor_sync(kAllLanes, upper ? low[i] : low[2 + i], 2);
+        pair[i].y = (upper ? high[2 + i] : high[i]) + __shfl_xor_sync(kAllLanes, upper ? high[i] : high[2 + i], 2);
     }
-    return {(odd ? pair[1].x : pair[0].x) + __shfl_xor_sync(0xffffffffu, odd ? pair[0].x : pair[1].x, 1),
-            (odd ? pair[1].y : pair[0].y) + __shfl_xor_sync(0xffffffffu, odd ? pair[0].y : pair[1].y, 1)};
+    return {(odd ? pair[1].x : pair[0].x) + __shfl_xor_sync(kAllLanes, odd ? pair[0].x : pair[1].x, 1),
+            (odd ? pair[1].y : pair[0].y) + __shfl_xor_sync(kAllLanes, odd ? pair[0].y : pair[1].y, 1)};
 }
 #endif
 

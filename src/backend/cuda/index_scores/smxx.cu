@@ -1,9 +1,7 @@
 // Index scores by mma.sync m16n8k16 on every architecture: a warp has 16 keys in the rows and the 32 heads of a token in
 // the columns. e4m3 values become f16, which holds them exactly, so that scores have the precision of f32 sums.
-#include <cuda_fp16.h>
-#include <cuda_fp8.h>
-
-#include "backend/cuda/device/mma.cuh"
+#include "backend/cuda/device/tile_product.cuh"
+#include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/index_scores/tile.cuh"
 
 namespace glm5::cuda {
@@ -12,13 +10,6 @@ namespace {
 constexpr int kThreads = 128;  // a page: 16 keys a warp
 constexpr int kQueryWords = 16;  // uint4 of a lane and token
 
-// Four e4m3 values → the first two and the last two as f16.
-__device__ inline void expand(uint32_t codes, uint32_t& low, uint32_t& high) {
-    const __half2_raw first = __nv_cvt_fp8x2_to_halfraw2(static_cast<__nv_fp8x2_storage_t>(codes), __NV_E4M3);
-    const __half2_raw second = __nv_cvt_fp8x2_to_halfraw2(static_cast<__nv_fp8x2_storage_t>(codes >> 16), __NV_E4M3);
-    low = first.x | static_cast<uint32_t>(first.y) << 16;
-    high = second.x | static_cast<uint32_t>(second.y) << 16;
-}
 __device__ inline uint32_t word(const uint4& value, int i) {
     return i == 0 ? value.x : i == 1 ? value.y : i == 2 ? value.z : value.w;
 }
@@ -33,10 +24,10 @@ __device__ inline void load_query(uint4 (&operands)[kQueryWords], const uint8_t*
             const uint4 codes = __ldg(reinterpret_cast<const uint4*>(
                 token + head_of_column(u * 8 + lane / 4) * kIndexDim + j * 64 + lane % 4 * 16));
             uint4* out = &operands[u * 4 + j * 2];
-            expand(codes.x, out[0].x, out[0].y);
-            expand(codes.y, out[0].z, out[0].w);
-            expand(codes.z, out[1].x, out[1].y);
-            expand(codes.w, out[1].z, out[1].w);
+            expand_e4m3(codes.x, out[0].x, out[0].y);
+            expand_e4m3(codes.y, out[0].z, out[0].w);
+            expand_e4m3(codes.z, out[1].x, out[1].y);
+            expand_e4m3(codes.w, out[1].z, out[1].w);
         }
 }
 
@@ -59,8 +50,8 @@ __device__ inline float2 score(const IndexKeys& keys, const uint4 (&query)[kQuer
     for (int step = 0; step < 8; ++step) {
         const int j = step / 4, i = step % 4;
         uint32_t a0, a1, a2, a3;
-        expand(word(keys.values[0][j], i), a0, a2);
-        expand(word(keys.values[1][j], i), a1, a3);
+        expand_e4m3(word(keys.values[0][j], i), a0, a2);
+        expand_e4m3(word(keys.values[1][j], i), a1, a3);
 #pragma unroll
         for (int u = 0; u < 4; ++u) {
             const uint4& b = query[u * 4 + j * 2 + i / 2];
@@ -75,12 +66,7 @@ __device__ inline float2 score(const IndexKeys& keys, const uint4 (&query)[kQuer
             sum.x += fmaxf(d[u][e], 0.0f) * weights.of(u, e);
             sum.y += fmaxf(d[u][2 + e], 0.0f) * weights.of(u, e);
         }
-#pragma unroll
-    for (int mask = 1; mask <= 2; mask *= 2) {
-        sum.x += __shfl_xor_sync(0xffffffffu, sum.x, mask);
-        sum.y += __shfl_xor_sync(0xffffffffu, sum.y, mask);
-    }
-    return {sum.x * keys.scales[0], sum.y * keys.scales[1]};
+    return {sum_over<4>(sum.x) * keys.scales[0], sum_over<4>(sum.y) * keys.scales[1]};
 }
 
 __device__ inline void store(const IndexScoresParams& params, int token, int page, int lane, float2 score) {

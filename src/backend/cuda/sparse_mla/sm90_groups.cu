@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/device/wgmma.cuh"
 #include "backend/cuda/shapes.h"
 #include "backend/cuda/sparse_mla/groups.h"
@@ -18,7 +19,6 @@
 namespace glm5::cuda {
 namespace {
 
-constexpr int kRows = 64;
 constexpr int kKeys = 64;  // of a stage
 constexpr int kStages = 2;
 constexpr int kTiles = kQueryDim / 64;  // of 64 dimensions: 8 of the latent, one of the rotated key
@@ -66,11 +66,6 @@ __device__ inline void add_values(float (&d)[128], const uint32_t (&weights)[4],
 // 16 keys × 256 dimensions: columns of 64 dimensions are a tile apart, groups of 8 keys 1024 bytes.
 __device__ inline uint64_t values_descriptor(uint32_t address) {
     return uint64_t{1} << 62 | uint64_t{1024 >> 4} << 32 | uint64_t{kTileBytes >> 4} << 16 | ((address & 0x3ffff) >> 4);
-}
-
-__device__ inline uint32_t pack(float low, float high) {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return *reinterpret_cast<const uint32_t*>(&pair);
 }
 
 struct Memory {
@@ -192,8 +187,8 @@ private:
     __device__ static void expand(uint32_t codes, float scale, bool valid, uint32_t& low, uint32_t& high) {
         const float2 first = to_floats(static_cast<__nv_fp8x2_storage_t>(codes));
         const float2 second = to_floats(static_cast<__nv_fp8x2_storage_t>(codes >> 16));
-        low = valid ? pack(first.x * scale, first.y * scale) : 0;
-        high = valid ? pack(second.x * scale, second.y * scale) : 0;
+        low = valid ? bf16x2(first.x * scale, first.y * scale) : 0;
+        high = valid ? bf16x2(second.x * scale, second.y * scale) : 0;
     }
     __device__ static float2 to_floats(__nv_fp8x2_storage_t codes) {
         const __half2_raw halves = __nv_cvt_fp8x2_to_halfraw2(codes, __NV_E4M3);
@@ -247,10 +242,8 @@ __device__ inline void attend(const GroupParams& params, const Memory& memory, i
         float base[2], factor[2];
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
-            top[i] = fmaxf(top[i], __shfl_xor_sync(0xffffffffu, top[i], 1));
-            top[i] = fmaxf(top[i], __shfl_xor_sync(0xffffffffu, top[i], 2));
             const float before = largest[i];
-            largest[i] = fmaxf(before, top[i]);
+            largest[i] = fmaxf(before, max_over<4>(top[i]));
             base[i] = largest[i] == -INFINITY ? 0.0f : largest[i];  // no key of this token yet
             factor[i] = exp2f(before - base[i]);
             total[i] *= factor[i];
@@ -263,8 +256,8 @@ __device__ inline void attend(const GroupParams& params, const Memory& memory, i
                 score[4 * j + i] = exp2f(score[4 * j + i] - base[i / 2]);
                 total[i / 2] += score[4 * j + i];
             }
-            weights[j / 2][j % 2 * 2] = pack(score[4 * j], score[4 * j + 1]);
-            weights[j / 2][j % 2 * 2 + 1] = pack(score[4 * j + 2], score[4 * j + 3]);
+            weights[j / 2][j % 2 * 2] = bf16x2(score[4 * j], score[4 * j + 1]);
+            weights[j / 2][j % 2 * 2 + 1] = bf16x2(score[4 * j + 2], score[4 * j + 3]);
         }
 #pragma unroll
         for (int i = 0; i < 128; ++i) sum[i] *= factor[i % 4 / 2];
@@ -280,14 +273,13 @@ __device__ inline void attend(const GroupParams& params, const Memory& memory, i
     }
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-        total[i] += __shfl_xor_sync(0xffffffffu, total[i], 1);
-        total[i] += __shfl_xor_sync(0xffffffffu, total[i], 2);
+        total[i] = sum_over<4>(total[i]);
         if (row + i * 8 >= num_rows) continue;
         const float scale = total[i] == 0 ? 0.0f : 1.0f / total[i];
         bf16* out = params.tokens.out + (first_row + row + i * 8) * kLatentDim + half * 256 + quad * 2;
 #pragma unroll
         for (int j = 0; j < 32; ++j)
-            *reinterpret_cast<uint32_t*>(out + j * 8) = pack(sum[4 * j + 2 * i] * scale, sum[4 * j + 2 * i + 1] * scale);
+            *reinterpret_cast<uint32_t*>(out + j * 8) = bf16x2(sum[4 * j + 2 * i] * scale, sum[4 * j + 2 * i + 1] * scale);
     }
 }
 #endif
@@ -318,7 +310,7 @@ __global__ void __launch_bounds__(kThreads, 1) groups_kernel(const __grid_consta
     const int num_rows = num_tokens * params.tokens.num_heads;
     const int64_t first_row = static_cast<int64_t>(first_token) * params.tokens.num_heads;
     const auto* query = reinterpret_cast<const uint4*>(params.tokens.query + first_row * kQueryDim);
-    for (int i = threadIdx.x; i < kRows * kTiles * 8; i += kThreads) {
+    for (int i = threadIdx.x; i < kTileRows * kTiles * 8; i += kThreads) {
         const int row = i / (kTiles * 8), chunk = i % (kTiles * 8);
         *reinterpret_cast<uint4*>(base + chunk / 8 * kTileBytes + tile_offset(row, chunk % 8)) =
             row < num_rows ? __ldg(query + i) : uint4{0, 0, 0, 0};

@@ -14,6 +14,8 @@
 #include "backend/cuda/device/cluster.cuh"
 #include "backend/cuda/device/copy.cuh"
 #include "backend/cuda/device/mma.cuh"
+#include "backend/cuda/device/order.cuh"
+#include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/shapes.h"
 #include "backend/cuda/sparse_mla/groups.h"
 
@@ -76,14 +78,6 @@ __device__ inline uint32_t raise(uint32_t pair) {
     const float low = __uint_as_float(pair << 16) * kOperandFactor;
     const float high = __uint_as_float(pair & 0xffff0000u) * kOperandFactor;
     return (__float_as_uint(high) & 0xffff0000u) | (__float_as_uint(low) >> 16);
-}
-
-// The largest of the warp's values. NaN counts as the largest.
-__device__ inline float warp_largest(float value) {
-    const uint32_t bits = __float_as_uint(value);
-    const uint32_t key = bits ^ (bits >> 31 ? 0xffffffffu : 0x80000000u);
-    const uint32_t largest = __reduce_max_sync(0xffffffffu, key);
-    return __uint_as_float(largest ^ (largest >> 31 ? 0x80000000u : 0xffffffffu));
 }
 
 template <bool fp8, int stages>
@@ -226,7 +220,7 @@ struct Cta {
         score *= scale_log2;
         if (first_key + tile * kTile + lane >= end_key) score = -INFINITY;
         const float before = largest;
-        largest = fmaxf(before, warp_largest(score));
+        largest = fmaxf(before, order_value(__reduce_max_sync(kAllLanes, order_key(score))));
         const float factor = exp2f(before - largest), weight = exp2f(score - largest);
         total = total * factor + weight;
         if (lane == 0) memory.rescale[warp] = factor;
@@ -244,7 +238,7 @@ struct Cta {
     // Adds the tile's weighted latents to this warp's 64 dimensions.
     __device__ void add_values(int tile) {
         const float2 factor = *reinterpret_cast<const float2*>(memory.rescale + 2 * quad);
-        if (__any_sync(0xffffffffu, factor.x != 1 || factor.y != 1)) {
+        if (__any_sync(kAllLanes, factor.x != 1 || factor.y != 1)) {
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
                 sum[i][0] *= factor.x, sum[i][1] *= factor.y;
@@ -314,8 +308,7 @@ struct Cta {
             out[(2 * quad) * kOutPitch + high] = sum[i][2] * kFactor;
             out[(2 * quad + 1) * kOutPitch + high] = sum[i][3] * kFactor;
         }
-#pragma unroll
-        for (int step = 16; step > 0; step /= 2) total += __shfl_xor_sync(0xffffffffu, total, step);
+        total = sum_over(total);
         if (lane == 0) {
             memory.largest[warp] = largest;
             memory.total[warp] = total;
@@ -384,25 +377,34 @@ __global__ void __launch_bounds__(kThreads, 2)
     cluster_sync();  // no CTA leaves while others read its memory
 }
 
-// CTAs of a token and 8 heads: a power of two, so that about two CTAs of an SM have work and each has two tiles.
-int splits_of(const Launch& launch, const SparseMlaParams& params, const void* kernel, size_t shared_bytes) {
-    const int64_t clusters = static_cast<int64_t>(params.num_tokens) * (params.num_heads / kHeads);
-    const int portable = 8;
-    int splits = 1;
-    while (splits < portable && clusters * splits * 2 <= 2 * launch.num_sms && splits * 2 * 2 * kTile <= params.top_k)
-        splits *= 2;
-    if (splits < portable || clusters > portable || params.top_k < 4 * portable * kTile) return splits;
+// How many clusters of kMaxSplits CTAs run at once: none where so large ones are not supported.
+template <bool fp8, int stages>
+int most_large_clusters() {
     cudaLaunchAttribute attribute{.id = cudaLaunchAttributeClusterDimension};
     attribute.val.clusterDim = {kMaxSplits, 1, 1};
-    cudaLaunchConfig_t config{.gridDim = {kMaxSplits, 1, 1}, .blockDim = {kThreads, 1, 1}, .dynamicSmemBytes = shared_bytes};
-    config.attrs = &attribute;
-    config.numAttrs = 1;
-    int active = 0;
-    if (cudaOccupancyMaxActiveClusters(&active, kernel, &config) != cudaSuccess) {
-        cudaGetLastError();  // this device has no clusters of 16
-        return splits;
-    }
-    return active >= clusters ? kMaxSplits : splits;
+    const cudaLaunchConfig_t config{.gridDim = {kMaxSplits, 1, 1},
+                                    .blockDim = {kThreads, 1, 1},
+                                    .dynamicSmemBytes = sizeof(Shared<fp8, stages>),
+                                    .stream = nullptr,
+                                    .attrs = &attribute,
+                                    .numAttrs = 1};
+    int clusters = 0;
+    if (cudaOccupancyMaxActiveClusters(&clusters, tokens_kernel<fp8, stages>, &config) == cudaSuccess) return clusters;
+    cudaGetLastError();
+    return 0;
+}
+
+// CTAs of a token and 8 heads: a power of two, so that about two CTAs of an SM have work and each has two tiles.
+template <bool fp8, int stages>
+int splits_of(const Launch& launch, const SparseMlaParams& params) {
+    constexpr int kPortable = 8;
+    const int64_t clusters = static_cast<int64_t>(params.num_tokens) * (params.num_heads / kHeads);
+    int splits = 1;
+    while (splits < kPortable && clusters * splits * 2 <= 2 * launch.num_sms && splits * 2 * 2 * kTile <= params.top_k)
+        splits *= 2;
+    if (splits < kPortable || clusters > 8 || params.top_k < kMaxSplits * 2 * kTile) return splits;
+    static const int large_clusters = most_large_clusters<fp8, stages>();
+    return clusters <= large_clusters ? kMaxSplits : splits;
 }
 
 template <bool fp8, int stages>
@@ -414,8 +416,7 @@ void start(const Launch& launch, const SparseMlaParams& params, const DoneGroups
                "sparse_mla");
     check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1), "sparse_mla");
     // Of tokens that are left over from groups there are few.
-    const int splits =
-        done.sizes != nullptr ? 2 : splits_of(launch, params, reinterpret_cast<const void*>(kernel), shared_bytes);
+    const int splits = done.sizes != nullptr ? 2 : splits_of<fp8, stages>(launch, params);
     cudaLaunchAttribute attribute{.id = cudaLaunchAttributeClusterDimension};
     attribute.val.clusterDim = {static_cast<unsigned>(splits), 1, 1};
     cudaLaunchConfig_t config{

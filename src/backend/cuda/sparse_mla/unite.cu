@@ -1,11 +1,11 @@
 // The union of what the tokens of a group chose: a byte for every position of the context, a bit in it for every token.
+#include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/sparse_mla/groups.h"
 
 namespace glm5::cuda {
 namespace {
 
 constexpr int kThreads = 1024;
-constexpr uint32_t kAll = 0xffffffffu;
 
 __global__ void __launch_bounds__(kThreads, 1) unite_kernel(const __grid_constant__ UnionParams params) {
     extern __shared__ uint4 map[];
@@ -41,12 +41,12 @@ __global__ void __launch_bounds__(kThreads, 1) unite_kernel(const __grid_constan
     const int first = min(length, warp * share), end = min(length, first + share);
     unsigned found = 0;
     for (int i = first + lane; i < end; i += 32) found += bytes[i] != 0;
-    found = __reduce_add_sync(kAll, found);
+    found = __reduce_add_sync(kAllLanes, found);
     if (lane == 0) warp_counts[warp] = static_cast<int>(found);
     __syncthreads();
     const auto its_count = static_cast<unsigned>(warp_counts[lane]);
-    const int total = static_cast<int>(__reduce_add_sync(kAll, its_count));
-    int at = static_cast<int>(__reduce_add_sync(kAll, lane < warp ? its_count : 0u));
+    const int total = static_cast<int>(__reduce_add_sync(kAllLanes, its_count));
+    int at = static_cast<int>(__reduce_add_sync(kAllLanes, lane < warp ? its_count : 0u));
     const bool fits = total <= params.list_stride;
     if (threadIdx.x == 0) params.sizes[blockIdx.x] = fits ? total : 0;
     if (!fits) return;
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(kThreads, 1) unite_kernel(const __grid_constan
     for (int base = first; base < end; base += 32) {
         const int i = base + lane;
         const uint32_t takers = i < end ? bytes[i] : 0;
-        const uint32_t taken = __ballot_sync(kAll, takers != 0);
+        const uint32_t taken = __ballot_sync(kAllLanes, takers != 0);
         if (takers != 0)
             list[at + __popc(taken & ((1u << lane) - 1))] = static_cast<uint32_t>(i) | (~takers & 0xff) << 24;
         at += __popc(taken);

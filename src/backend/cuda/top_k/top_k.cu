@@ -11,6 +11,8 @@
 #include <cmath>
 
 #include "backend/cuda/device/cluster.cuh"
+#include "backend/cuda/device/order.cuh"
+#include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/top_k/top_k.h"
 
 namespace glm5::cuda {
@@ -21,13 +23,10 @@ constexpr int kWarps = kThreads / 32;
 constexpr int kBins = 2 * kThreads;
 constexpr int kMaxRanked = kThreads / 2;
 constexpr int kMaxRanks = 8;  // CTAs of a cluster
-constexpr uint32_t kAll = 0xffffffffu;
 
-// Ordered as the scores are; -0 and +0 are equal, NaN is the least.
+// NaN is the least.
 __device__ inline uint32_t sort_key(float score) {
-    if (score != score) return 0;
-    const uint32_t bits = __float_as_uint(score + 0.0f);
-    return bits ^ (bits >> 31 ? 0xffffffffu : 0x80000000u);
+    return score != score ? 0 : order_key(score);
 }
 
 struct Shared {
@@ -79,8 +78,8 @@ struct Row {
     }
     // Counts `bin` if `valid`. Often a warp has one bin only, as where most scores are zero.
     __device__ void count_in(int bin, bool valid) const {
-        const int first = __shfl_sync(kAll, bin, 0);  // by every lane, valid or not
-        if (__all_sync(kAll, valid && bin == first)) {
+        const int first = __shfl_sync(kAllLanes, bin, 0);  // by every lane, valid or not
+        if (__all_sync(kAllLanes, valid && bin == first)) {
             if (lane == 0) atomicAdd(&memory.bins[bin], 32u);
         } else if (valid) {
             atomicAdd(&memory.bins[bin], 1u);
@@ -107,18 +106,12 @@ struct Row {
         slice = room != nullptr ? room : scores;
         clear_bins();
         if (threadIdx.x == 0) memory.num_candidates = 0;
-        for (int step = 16; step > 0; step /= 2) {
-            smallest = fminf(smallest, __shfl_xor_sync(kAll, smallest, step));
-            largest = fmaxf(largest, __shfl_xor_sync(kAll, largest, step));
-        }
+        smallest = -max_over(-smallest);
+        largest = max_over(largest);
         if (lane == 0) memory.warp_smallest[warp] = smallest, memory.warp_largest[warp] = largest;
         __syncthreads();
-        smallest = memory.warp_smallest[lane];
-        largest = memory.warp_largest[lane];
-        for (int step = 16; step > 0; step /= 2) {
-            smallest = fminf(smallest, __shfl_xor_sync(kAll, smallest, step));
-            largest = fmaxf(largest, __shfl_xor_sync(kAll, largest, step));
-        }
+        smallest = -max_over(-memory.warp_smallest[lane]);
+        largest = max_over(memory.warp_largest[lane]);
         if (ranks > 1) {
             if (threadIdx.x == 0) memory.smallest = smallest, memory.largest = largest;
             cluster_sync();
@@ -137,6 +130,7 @@ struct Row {
         // This thread's two bins, the higher one first; threads go down.
         const int pair = kThreads - 1 - static_cast<int>(threadIdx.x);
         uint2 counts = {0, 0};
+#pragma unroll 8
         for (int other = 0; other < ranks; ++other) {
             const uint2 its = of_rank(reinterpret_cast<const uint2*>(memory.bins)[pair], other);
             counts.x += its.x;
@@ -145,7 +139,7 @@ struct Row {
         const int both = static_cast<int>(counts.x + counts.y);
         int sum = both;
         for (int step = 1; step < 32; step *= 2) {
-            const int before = __shfl_up_sync(kAll, sum, step);
+            const int before = __shfl_up_sync(kAllLanes, sum, step);
             if (lane >= step) sum += before;
         }
         if (lane == 31) memory.warp_first[warp] = sum;
@@ -162,7 +156,7 @@ struct Row {
     }
     // The sum of the values of lanes below this warp's number: of what earlier warps have counted.
     __device__ int sum_below(int value) const {
-        return static_cast<int>(__reduce_add_sync(kAll, lane < warp ? static_cast<unsigned>(value) : 0u));
+        return static_cast<int>(__reduce_add_sync(kAllLanes, lane < warp ? static_cast<unsigned>(value) : 0u));
     }
 
     // The threshold among few keys in the bin.
@@ -192,8 +186,8 @@ struct Row {
             greater += keys[i] > key;
             equal += keys[i] == key;
         }
-        greater += __shfl_xor_sync(kAll, greater, 1);
-        equal += __shfl_xor_sync(kAll, equal, 1);
+        greater += __shfl_xor_sync(kAllLanes, greater, 1);
+        equal += __shfl_xor_sync(kAllLanes, equal, 1);
         if (index < in_bin && greater < wanted && wanted <= greater + equal) {
             memory.threshold = key;
             memory.equal_wanted = wanted - greater;
@@ -249,16 +243,16 @@ struct Row {
             greater += key > threshold;
             equal += key == threshold;
         }
-        greater = static_cast<int>(__reduce_add_sync(kAll, static_cast<unsigned>(greater)));
-        equal = static_cast<int>(__reduce_add_sync(kAll, static_cast<unsigned>(equal)));
+        greater = static_cast<int>(__reduce_add_sync(kAllLanes, static_cast<unsigned>(greater)));
+        equal = static_cast<int>(__reduce_add_sync(kAllLanes, static_cast<unsigned>(equal)));
         if (lane == 0) memory.warp_first[warp] = greater, memory.warp_second[warp] = equal;
         __syncthreads();
         // Of this slice before this warp's share, then of the slices before.
         greater = sum_below(memory.warp_first[lane]);
         equal = sum_below(memory.warp_second[lane]);
         if (ranks > 1) {
-            const unsigned all_greater = __reduce_add_sync(kAll, static_cast<unsigned>(memory.warp_first[lane]));
-            const unsigned all_equal = __reduce_add_sync(kAll, static_cast<unsigned>(memory.warp_second[lane]));
+            const unsigned all_greater = __reduce_add_sync(kAllLanes, static_cast<unsigned>(memory.warp_first[lane]));
+            const unsigned all_equal = __reduce_add_sync(kAllLanes, static_cast<unsigned>(memory.warp_second[lane]));
             if (threadIdx.x == 0) {
                 memory.greater = static_cast<int>(all_greater);
                 memory.equal = static_cast<int>(all_equal);
@@ -272,8 +266,8 @@ struct Row {
         for (int base = first; base < end; base += 32) {
             const int i = base + lane;
             const uint32_t key = i < end ? sort_key(slice[i]) : 0;
-            const uint32_t greater_lanes = __ballot_sync(kAll, i < end && key > threshold);
-            const uint32_t equal_lanes = __ballot_sync(kAll, i < end && key == threshold);
+            const uint32_t greater_lanes = __ballot_sync(kAllLanes, i < end && key > threshold);
+            const uint32_t equal_lanes = __ballot_sync(kAllLanes, i < end && key == threshold);
             const int equal_before = equal + __popc(equal_lanes & lanes_below);
             const int at = greater + __popc(greater_lanes & lanes_below) + min(equal_before, memory.equal_wanted);
             const bool is_equal = equal_lanes >> lane & 1;
