@@ -140,8 +140,8 @@ Status read_load(const Values& values, loadgen::BenchmarkOptions& options) {
         return invalid_argument("--ramp-up-strategy: --ramp-up-start-rps and --ramp-up-end-rps are needed");
     options.ramp_up =
         values.text("--ramp-up-strategy") == "linear" ? loadgen::RampUp::linear : loadgen::RampUp::exponential;
-    options.ramp_up_start_rps = static_cast<double>(values.number("--ramp-up-start-rps"));
-    options.ramp_up_end_rps = static_cast<double>(values.number("--ramp-up-end-rps"));
+    options.ramp_up_start_rps = static_cast<int>(values.number("--ramp-up-start-rps"));
+    options.ramp_up_end_rps = static_cast<int>(values.number("--ramp-up-end-rps"));
     return {};
 }
 

@@ -35,7 +35,7 @@ Status check(const BenchmarkOptions& options) {
         return invalid_argument("--max-concurrency {}: must be at least 1", *options.max_concurrency);
     if (options.ramp_up == RampUp::none) return {};
     if (options.request_rate) return invalid_argument("--request-rate does not go with --ramp-up-strategy");
-    if (!(options.ramp_up_start_rps > 0) || !(options.ramp_up_end_rps >= options.ramp_up_start_rps))
+    if (options.ramp_up_start_rps < 1 || options.ramp_up_end_rps < options.ramp_up_start_rps)
         return invalid_argument(
             "--ramp-up-strategy: --ramp-up-start-rps must be above 0, --ramp-up-end-rps not below it");
     return {};
@@ -152,7 +152,7 @@ private:
     void note_rate(double rate) {
         if (options().ramp_up == RampUp::none) return;
         auto& changes = result_.rps_changes;
-        int next = changes.empty() ? static_cast<int>(options().ramp_up_start_rps) : changes.back().first + 1;
+        int next = changes.empty() ? options().ramp_up_start_rps : changes.back().first + 1;
         for (; next <= static_cast<int>(rate); ++next) changes.emplace_back(next, time_text("{:%Y-%m-%dT%H:%M:%S}"));
     }
 

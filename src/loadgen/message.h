@@ -20,6 +20,9 @@ struct Message {
 // `data` is an event's, other than [DONE]. Error: no JSON object.
 Result<Message> parse_message(std::string_view data);
 
+// The beginning of `text` on one line, with spaces for control characters.
+std::string one_line(std::string_view text);
+
 // The message of an error body, {"error": {"message": S}}, {"error": S} or {"detail": S}; else the body's first line.
 std::string error_text(std::string_view body);
 

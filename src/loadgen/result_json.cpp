@@ -113,7 +113,7 @@ std::string result_file_name(const BenchmarkResult& result) {
     // As Python prints it: inf, 10.0.
     const std::string rate =
         options.ramp_up != RampUp::none
-            ? fmt::format("ramp-up-{}-{:g}qps-{:g}qps", options.ramp_up == RampUp::linear ? "linear" : "exponential",
+            ? fmt::format("ramp-up-{}-{}qps-{}qps", options.ramp_up == RampUp::linear ? "linear" : "exponential",
                           options.ramp_up_start_rps, options.ramp_up_end_rps)
             : fmt::format("{}qps", options.request_rate ? json::double_text(*options.request_rate) : "inf");
     std::string name =

@@ -171,6 +171,7 @@ TEST(Client, FailuresAreCountedAndInNoFigure) {
         {at_once(http_answer("429 Too Many Requests", R"({"error":{"message":"queue is full"}})")), "HTTP 429",
          "HTTP 429 Too Many Requests: queue is full"},
         {at_once(http_answer("500 Internal Server Error", "")), "HTTP 500", "HTTP 500 Internal Server Error"},
+        {at_once(http_answer("418 \x1b[31mred", "\x1b]0;title\x07")), "HTTP 418", "HTTP 418  [31mred:  ]0;title "},
         {nullptr, "connection closed", "the connection was closed without an answer"},
         {at_once("SSH-2.0\r\n\r\n"), "not understood", "the answer is not HTTP/1.1"},
         {at_once(kStreamHead + kText + kText, true), "connection closed in mid-stream",

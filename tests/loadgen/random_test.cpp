@@ -102,8 +102,8 @@ TEST(Arrivals, AreThoseOfNumpy) {
             options.request_rate = number(row, "rate");
         } else {
             options.ramp_up = row.find("ramp")->as_string() == "linear" ? RampUp::linear : RampUp::exponential;
-            options.ramp_up_start_rps = number(row, "start");
-            options.ramp_up_end_rps = number(row, "end");
+            options.ramp_up_start_rps = static_cast<int>(number(row, "start"));
+            options.ramp_up_end_rps = static_cast<int>(number(row, "end"));
         }
         NumpyLegacyRandom random(static_cast<uint32_t>(integer(row, "seed")));
         const Arrivals arrivals = make_arrivals(options, options.num_prompts, random);
