@@ -43,6 +43,7 @@ public:
         return backend_->make_linear(matrices);
     }
     void prepare(const ops::StepLimits& limits) override { backend_->prepare(limits); }
+    ops::MemoryUse memory_use() const override { return backend_->memory_use(); }
     int64_t available_bytes() const override { return backend_->available_bytes(); }
     void repeat(uint64_t key, const std::function<void()>& record) override { backend_->repeat(key, record); }
 
