@@ -31,7 +31,9 @@ TEST_F(LinearLayers, RowsAroundEveryTile) {
             const TensorPair out = twin.activation_tensor({rows, shape.out});
             twin.cpu().linear({.out = out.cpu, .in = in.cpu, .weight = weight.cpu});
             twin.cuda().linear({.out = out.cuda, .in = in.cuda, .weight = weight.cuda});
-            twin.expect_close(out, kBfloatTolerance, fmt::format("{} × {} → {}", rows, shape.in, shape.out));
+            // f32 weights are rounded to bf16 on CUDA.
+            const double tolerance = shape.format == WeightFormat::f32 ? 5e-3 : kBfloatTolerance;
+            twin.expect_close(out, tolerance, fmt::format("{} × {} → {}", rows, shape.in, shape.out));
         }
     }
 }
@@ -143,7 +145,7 @@ protected:
         for (int i = static_cast<int>(values.size()); i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
     }
     // The FP8 form of what stands between gate_up and down rounds some values the other way.
-    static constexpr double kTolerance = 6e-3;
+    static constexpr double kTolerance = 1e-2;
 };
 
 TEST_F(Experts, RoutedAndShared) {

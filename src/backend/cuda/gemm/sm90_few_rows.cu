@@ -7,6 +7,7 @@
 
 #include "backend/cuda/device/cluster.cuh"
 #include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/wgmma.cuh"
 #include "backend/cuda/gemm/gemm.h"
 #include "backend/cuda/tiles.h"
@@ -170,6 +171,7 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
         barrier_init_fence();
     }
     __syncthreads();
+    let_next_start();
 
     float sum[n / 2];
 #pragma unroll
@@ -192,6 +194,7 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
                                   (work.matrix * scale_rows + work.row_tile / 2) * layer.k_tiles + first_tile;
             for (int i = threadIdx.x; i < num_tiles; i += kConsumers) weight_scales[i] = scales[i];
         }
+        wait_for_previous();
         load_slab<n>(layer, work, first_token, params.num_tokens, first_tile, num_tiles, slab, x_scales);
         async_proxy_fence();
         asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
@@ -264,33 +267,25 @@ bool fits(int slab_tiles) {
 }
 
 template <int n>
-void launch_kernel(const Launch& launch, const GemmParams& params) {
+void launch_for(const Launch& launch, const GemmParams& params) {
     const int cluster = choose_cluster(params), slab_tiles = slab_tiles_of(params);
-    const int shared_bytes = Plan<n>::bytes(slab_tiles);
-    check_cuda(cudaFuncSetAttribute(few_rows_kernel<n>, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes),
-               "gemm_sm90_few_rows: shared memory");
-
-    cudaLaunchAttribute attribute;
-    attribute.id = cudaLaunchAttributeClusterDimension;
-    attribute.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
-    cudaLaunchConfig_t config = {};
-    config.gridDim = dim3(total_tiles(params) * cluster, static_cast<unsigned>(ceil_div(params.num_tokens, n)));
-    config.blockDim = dim3(kThreads);
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = launch.stream;
-    config.attrs = &attribute;
-    config.numAttrs = 1;
-    check_cuda(cudaLaunchKernelEx(&config, few_rows_kernel<n>, params, slab_tiles), "gemm_sm90_few_rows");
+    const auto token_blocks = static_cast<unsigned>(ceil_div(params.num_tokens, n));
+    launch_kernel(launch, "gemm_sm90_few_rows", few_rows_kernel<n>,
+                  {.grid = dim3(total_tiles(params) * cluster, token_blocks),
+                   .block = dim3(kThreads),
+                   .shared_bytes = Plan<n>::bytes(slab_tiles),
+                   .cluster = cluster},
+                  params, slab_tiles);
 }
 
 }  // namespace
 
 void gemm_sm90_few_rows(const Launch& launch, const GemmParams& params) {
     const int slab_tiles = slab_tiles_of(params);
-    if (params.num_tokens <= 8) return launch_kernel<8>(launch, params);
-    if (params.num_tokens <= 16 || !fits<32>(slab_tiles)) return launch_kernel<16>(launch, params);
-    if (params.num_tokens <= 32 || !fits<64>(slab_tiles)) return launch_kernel<32>(launch, params);
-    launch_kernel<64>(launch, params);
+    if (params.num_tokens <= 8) return launch_for<8>(launch, params);
+    if (params.num_tokens <= 16 || !fits<32>(slab_tiles)) return launch_for<16>(launch, params);
+    if (params.num_tokens <= 32 || !fits<64>(slab_tiles)) return launch_for<32>(launch, params);
+    launch_for<64>(launch, params);
 }
 
 }  // namespace glm5::cuda

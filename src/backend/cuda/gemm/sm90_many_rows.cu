@@ -1,6 +1,7 @@
 // The e4m3 product for many tokens on Hopper: 128 tokens × 128 outputs a CTA, two warpgroups of 64 tokens each, so that
 // one scales its sums while the other multiplies. A producer warp streams tiles of both operands through a ring.
 #include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/wgmma.cuh"
 #include "backend/cuda/gemm/gemm.h"
 #include "backend/cuda/tiles.h"
@@ -55,6 +56,8 @@ __global__ void __launch_bounds__(kThreads, 1) many_rows_kernel(const __grid_con
         barrier_init_fence();
     }
     __syncthreads();
+    let_next_start();
+    wait_for_previous();
 
     if (threadIdx.x >= kGroups * 128) {
         asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
@@ -130,11 +133,10 @@ __global__ void __launch_bounds__(kThreads, 1) many_rows_kernel(const __grid_con
 // The layer's output is bf16, and its out_features are even.
 void gemm_sm90_many_rows(const Launch& launch, const GemmParams& params, int index) {
     const GemmLayer& layer = params.layers[index];
-    check_cuda(cudaFuncSetAttribute(many_rows_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes),
-               "gemm_sm90_many_rows: shared memory");
     const int64_t blocks = ceil_div(params.num_tokens, 128) * ceil_div(layer.out_features, kOutputs);
-    many_rows_kernel<<<static_cast<unsigned>(blocks), kThreads, kSharedBytes, launch.stream>>>(layer, params.num_tokens);
-    check_launch("gemm_sm90_many_rows");
+    launch_kernel(launch, "gemm_sm90_many_rows", many_rows_kernel,
+                  {.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads), .shared_bytes = kSharedBytes}, layer,
+                  params.num_tokens);
 }
 
 }  // namespace glm5::cuda

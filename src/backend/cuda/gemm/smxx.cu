@@ -1,6 +1,7 @@
 // The product on every architecture: weights in the rows of mma.sync, tokens in its columns. Of e4m3 values, 128 are
 // summed, then scaled and added.
 #include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/tile_product.cuh"
 #include "backend/cuda/gemm/gemm.h"
 #include "backend/cuda/tiles.h"
@@ -52,6 +53,8 @@ __global__ void __launch_bounds__(kThreads) gemm_kernel(const __grid_constant__ 
 
     const int lane = threadIdx.x % 4;
     float sum[kBlocks][4] = {};
+    let_next_start();
+    wait_for_previous();
     load(0);
     for (int k_tile = 0; k_tile < layer.k_tiles; ++k_tile) {
         if (k_tile + 1 < layer.k_tiles) {
@@ -97,8 +100,8 @@ __global__ void __launch_bounds__(kThreads) gemm_kernel(const __grid_constant__ 
 void gemm_smxx(const Launch& launch, const GemmParams& params) {
     int tiles = 0;
     for (int i = 0; i < params.num_layers; ++i) tiles += params.layers[i].batch * params.layers[i].row_tiles;
-    gemm_kernel<<<dim3(tiles, static_cast<unsigned>(ceil_div(params.num_tokens, kTokens))), kThreads, 0, launch.stream>>>(params);
-    check_launch("gemm_smxx");
+    const auto token_blocks = static_cast<unsigned>(ceil_div(params.num_tokens, kTokens));
+    launch_kernel(launch, "gemm_smxx", gemm_kernel, {.grid = dim3(tiles, token_blocks), .block = dim3(kThreads)}, params);
 }
 
 }  // namespace glm5::cuda

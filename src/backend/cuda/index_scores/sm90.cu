@@ -2,6 +2,7 @@
 // heads of 4 tokens in the 128 columns. Keys go from L2 to registers, and each page serves 16 tokens, whose queries lie in
 // shared memory. Hopper sums FP8 products with about 14 bits of mantissa over the 128 dimensions.
 #include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/wgmma.cuh"
 #include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/index_scores/tile.cuh"
@@ -96,6 +97,8 @@ __global__ void __launch_bounds__(kThreads, 2) index_scores_sm90_kernel(const __
     auto* weights = reinterpret_cast<float*>(queries + kTokens * kTokenBytes);
     const int first = blockIdx.y * kTokens, count = min(kTokens, params.num_tokens - first);
     const int group = threadIdx.x / 128, warp = threadIdx.x % 128 / 32, lane = threadIdx.x % 32;
+    let_next_start();
+    wait_for_previous();
     store_queries(params, queries, first, count);
     for (int i = threadIdx.x; i < kTokens * kIndexHeads; i += kThreads)
         weights[i] = i < count * kIndexHeads ? __ldg(params.weights + static_cast<int64_t>(first) * kIndexHeads + i) : 0;
@@ -138,13 +141,11 @@ __global__ void __launch_bounds__(kThreads, 2) index_scores_sm90_kernel(const __
 }  // namespace
 
 void index_scores_sm90(const Launch& launch, const IndexScoresParams& params) {
-    check_cuda(cudaFuncSetAttribute(index_scores_sm90_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes),
-               "index_scores_sm90");
     const int64_t tiles = ceil_div(params.num_tokens, kTokens);
     const int64_t wanted = int64_t{4} * launch.num_sms;  // two live on an SM
     const dim3 grid(index_splits(params, tiles, wanted), static_cast<unsigned>(tiles));
-    index_scores_sm90_kernel<<<grid, kThreads, kSharedBytes, launch.stream>>>(params);
-    check_launch("index_scores_sm90");
+    launch_kernel(launch, "index_scores_sm90", index_scores_sm90_kernel,
+                  {.grid = grid, .block = dim3(kThreads), .shared_bytes = kSharedBytes}, params);
 }
 
 }  // namespace glm5::cuda

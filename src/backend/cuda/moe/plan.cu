@@ -1,4 +1,5 @@
 // The first and the last part of moe: the pairs in order of their experts, and the sum of the experts' outputs.
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/moe/moe.h"
 
 namespace glm5::cuda {
@@ -39,6 +40,8 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
     const int begin = min(pairs, warp * range), end = min(pairs, begin + range);
     for (int expert = lane; expert < kMaxExperts; expert += 32) counts[warp][expert] = 0;
     __syncwarp();
+    let_next_start();
+    wait_for_previous();
     for (int first = begin; first < end; first += 32) {
         const int pair = first + lane;
         const int expert = pair < end ? params.expert_ids[pair] : -1;
@@ -100,6 +103,8 @@ constexpr int kFinishThreads = 128;
 // Four outputs of a token a thread.
 __global__ void __launch_bounds__(kFinishThreads) finish_kernel(const __grid_constant__ MoeParams params) {
     const int token = blockIdx.y, at = (blockIdx.x * kFinishThreads + threadIdx.x) * 4;
+    let_next_start();
+    wait_for_previous();
     if (at >= params.hidden) return;
     const int32_t* places = params.pair_places + int64_t{token} * (params.slots + 1);
     const float* weights = params.expert_weights + int64_t{token} * params.slots;
@@ -124,14 +129,13 @@ __global__ void __launch_bounds__(kFinishThreads) finish_kernel(const __grid_con
 }  // namespace
 
 void moe_plan(const Launch& launch, const MoeParams& params) {
-    plan_kernel<<<1, kPlanThreads, 0, launch.stream>>>(params);
-    check_launch("moe_plan");
+    launch_kernel(launch, "moe_plan", plan_kernel, {.grid = dim3(1), .block = dim3(kPlanThreads)}, params);
 }
 
 void moe_finish(const Launch& launch, const MoeParams& params) {
     const auto blocks = static_cast<unsigned>(ceil_div(params.hidden, kFinishThreads * 4));
-    finish_kernel<<<dim3(blocks, params.num_tokens), kFinishThreads, 0, launch.stream>>>(params);
-    check_launch("moe_finish");
+    launch_kernel(launch, "moe_finish", finish_kernel,
+                  {.grid = dim3(blocks, params.num_tokens), .block = dim3(kFinishThreads)}, params);
 }
 
 }  // namespace glm5::cuda

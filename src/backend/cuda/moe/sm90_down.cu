@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/wgmma.cuh"
 #include "backend/cuda/moe/moe.h"
 #include "backend/cuda/tiles.h"
@@ -27,6 +28,8 @@ template <int n, Operand operand>
 __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ MoeParams params, int k_tiles,
                                                         int tiles_per_block) {
 #ifdef GLM5_SM90
+    let_next_start();
+    wait_for_previous();
     if (blockIdx.y >= *params.num_items) return;
     extern __shared__ uint8_t shared_memory[];
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
@@ -133,27 +136,25 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
 }
 
 template <int n, Operand operand>
-void launch_kernel(const Launch& launch, const MoeParams& params) {
+void launch_for(const Launch& launch, const MoeParams& params) {
     const int k_tiles = params.width * (operand == Operand::e4m3 ? 1 : 2) / kTileRowBytes;
     const int row_tiles = params.hidden / kTileRows, items = params.max_items();
     // As many rows a CTA as leave every SM some, and at most a ring of tiles.
     int tiles_per_block = 1;
     while (tiles_per_block * 2 * k_tiles <= kStages && int64_t{items} * row_tiles / (tiles_per_block * 2) >= 2 * launch.num_sms)
         tiles_per_block *= 2;
-    const int bytes = shared_bytes<n>(k_tiles);
-    auto* kernel = down_kernel<n, operand>;
-    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "moe_down_sm90: shared memory");
-    kernel<<<dim3(static_cast<unsigned>(ceil_div(row_tiles, tiles_per_block)), items), kThreads, bytes, launch.stream>>>(
-        params, k_tiles, tiles_per_block);
-    check_launch("moe_down_sm90");
+    const auto blocks = static_cast<unsigned>(ceil_div(row_tiles, tiles_per_block));
+    launch_kernel(launch, "moe_down_sm90", down_kernel<n, operand>,
+                  {.grid = dim3(blocks, items), .block = dim3(kThreads), .shared_bytes = shared_bytes<n>(k_tiles)}, params,
+                  k_tiles, tiles_per_block);
 }
 
 template <int n>
 void launch_format(const Launch& launch, const MoeParams& params) {
     if (params.e4m3)
-        launch_kernel<n, Operand::e4m3>(launch, params);
+        launch_for<n, Operand::e4m3>(launch, params);
     else
-        launch_kernel<n, Operand::bf16>(launch, params);
+        launch_for<n, Operand::bf16>(launch, params);
 }
 
 }  // namespace

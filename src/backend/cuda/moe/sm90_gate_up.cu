@@ -3,6 +3,7 @@
 // so that a value and its gate meet in one place. 128 rows are a block of the FP8 form, which the cluster finishes.
 #include "backend/cuda/device/cluster.cuh"
 #include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/wgmma.cuh"
 #include "backend/cuda/moe/hidden.cuh"
 #include "backend/cuda/tiles.h"
@@ -108,6 +109,8 @@ template <int n, Operand operand>
 __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant__ MoeParams params, int k_tiles,
                                                            int max_slab_tiles) {
 #ifdef GLM5_SM90
+    let_next_start();
+    wait_for_previous();
     if (blockIdx.y >= *params.num_items) return;  // of the whole cluster
     extern __shared__ uint8_t shared_memory[];
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
@@ -198,33 +201,25 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
 }
 
 template <int n, Operand operand>
-void launch_kernel(const Launch& launch, const MoeParams& params) {
+void launch_for(const Launch& launch, const MoeParams& params) {
     const int k_tiles = params.hidden * (operand == Operand::e4m3 ? 1 : 2) / kTileRowBytes;
     int cluster = 1;
     while (cluster < kMaxCluster && k_tiles / cluster >= 4) cluster *= 2;
-    const int slab_tiles = static_cast<int>(ceil_div(k_tiles, cluster)), bytes = shared_bytes<n>(slab_tiles);
-    auto* kernel = gate_up_kernel<n, operand>;
-    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
-               "moe_gate_up_sm90: shared memory");
-    cudaLaunchAttribute attribute;
-    attribute.id = cudaLaunchAttributeClusterDimension;
-    attribute.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
-    cudaLaunchConfig_t config = {};
-    config.gridDim = dim3(params.width / kRows * cluster, params.max_items());
-    config.blockDim = dim3(kThreads);
-    config.dynamicSmemBytes = bytes;
-    config.stream = launch.stream;
-    config.attrs = &attribute;
-    config.numAttrs = 1;
-    check_cuda(cudaLaunchKernelEx(&config, kernel, params, k_tiles, slab_tiles), "moe_gate_up_sm90");
+    const int slab_tiles = static_cast<int>(ceil_div(k_tiles, cluster));
+    launch_kernel(launch, "moe_gate_up_sm90", gate_up_kernel<n, operand>,
+                  {.grid = dim3(params.width / kRows * cluster, params.max_items()),
+                   .block = dim3(kThreads),
+                   .shared_bytes = shared_bytes<n>(slab_tiles),
+                   .cluster = cluster},
+                  params, k_tiles, slab_tiles);
 }
 
 template <int n>
 void launch_format(const Launch& launch, const MoeParams& params) {
     if (params.e4m3)
-        launch_kernel<n, Operand::e4m3>(launch, params);
+        launch_for<n, Operand::e4m3>(launch, params);
     else
-        launch_kernel<n, Operand::bf16>(launch, params);
+        launch_for<n, Operand::bf16>(launch, params);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // gate_up and down on every architecture, by mma.sync: a CTA has up to 32 pairs of an item at a time.
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/tile_product.cuh"
 #include "backend/cuda/moe/hidden.cuh"
 #include "backend/cuda/tiles.h"
@@ -56,6 +57,8 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
     __shared__ __align__(128) uint8_t weight[4][kTileBytes];
     __shared__ __align__(128) uint8_t pairs[kPairs * kTileRowBytes];
     __shared__ float x_scales[kPairs];
+    let_next_start();
+    wait_for_previous();
     if (blockIdx.y >= *params.num_items) return;
     const MoeItem item = params.items[blockIdx.y];
     const Place place = place_of(params, item);
@@ -105,6 +108,8 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
     __shared__ __align__(128) uint8_t weight[kTileBytes];
     __shared__ __align__(128) uint8_t pairs[kPairs * kTileRowBytes];
     __shared__ float x_scales[kPairs];
+    let_next_start();
+    wait_for_previous();
     if (blockIdx.y >= *params.num_items) return;
     const MoeItem item = params.items[blockIdx.y];
     const Place place = place_of(params, item);
@@ -141,15 +146,15 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
 void moe_gate_up_smxx(const Launch& launch, const MoeParams& params) {
     const int k_tiles = params.hidden * (params.e4m3 ? 1 : 2) / kTileRowBytes;
     auto* kernel = params.e4m3 ? gate_up_kernel<true> : gate_up_kernel<false>;
-    kernel<<<dim3(params.width / 128, params.max_items()), kThreads, 0, launch.stream>>>(params, k_tiles);
-    check_launch("moe_gate_up_smxx");
+    launch_kernel(launch, "moe_gate_up_smxx", kernel,
+                  {.grid = dim3(params.width / 128, params.max_items()), .block = dim3(kThreads)}, params, k_tiles);
 }
 
 void moe_down_smxx(const Launch& launch, const MoeParams& params) {
     const int k_tiles = params.width * (params.e4m3 ? 1 : 2) / kTileRowBytes;
     auto* kernel = params.e4m3 ? down_kernel<true> : down_kernel<false>;
-    kernel<<<dim3(params.hidden / kTileRows, params.max_items()), kThreads, 0, launch.stream>>>(params, k_tiles);
-    check_launch("moe_down_smxx");
+    launch_kernel(launch, "moe_down_smxx", kernel,
+                  {.grid = dim3(params.hidden / kTileRows, params.max_items()), .block = dim3(kThreads)}, params, k_tiles);
 }
 
 }  // namespace glm5::cuda

@@ -1,4 +1,5 @@
 #include "backend/cuda/device/convert.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/quantise.cuh"
 #include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/norm/norm.h"
@@ -17,6 +18,8 @@ __global__ void __launch_bounds__(1024) add_norm_kernel(AddNormParams params) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, num_warps = blockDim.x / 32;
     const int64_t row = blockIdx.x, first = row * params.width;
 
+    let_next_start();
+    wait_for_previous();
     float values[vectors_per_thread][kVector] = {};
     float weights[vectors_per_thread][kVector];
 #pragma unroll
@@ -62,6 +65,8 @@ __global__ void __launch_bounds__(1024) add_norm_kernel(AddNormParams params) {
 __global__ void __launch_bounds__(kQuantiseThreads) quantise_kernel(QuantiseParams params) {
     const int num_vectors = static_cast<int>(params.width) / kVector;
     const int vector = blockIdx.y * blockDim.x + threadIdx.x;
+    let_next_start();
+    wait_for_previous();
     const bool inside = vector < num_vectors;
     float values[kVector] = {};
     if (inside) load_bf16(values, params.values + blockIdx.x * params.width + vector * kVector);
@@ -77,8 +82,8 @@ void add_norm(const Launch& launch, const AddNormParams& params) {
     const bool two = vectors > 1024 || (params.rows > launch.num_sms && vectors > 256);
     const auto threads = static_cast<unsigned>(round_up(two ? ceil_div(vectors, 2) : vectors, 32));
     const auto kernel = two ? add_norm_kernel<2> : add_norm_kernel<1>;
-    kernel<<<static_cast<unsigned>(params.rows), threads, 0, launch.stream>>>(params);
-    check_launch("add_norm");
+    launch_kernel(launch, "add_norm", kernel, {.grid = dim3(static_cast<unsigned>(params.rows)), .block = dim3(threads)},
+                  params);
 }
 
 void quantise(const Launch& launch, const QuantiseParams& params) {
@@ -86,8 +91,8 @@ void quantise(const Launch& launch, const QuantiseParams& params) {
     const int64_t vectors = params.width / kVector;
     const int64_t threads = vectors < kQuantiseThreads ? round_up(vectors, 32) : kQuantiseThreads;
     const dim3 blocks(static_cast<unsigned>(params.rows), static_cast<unsigned>(ceil_div(vectors, threads)));
-    quantise_kernel<<<blocks, static_cast<unsigned>(threads), 0, launch.stream>>>(params);
-    check_launch("quantise");
+    launch_kernel(launch, "quantise", quantise_kernel,
+                  {.grid = blocks, .block = dim3(static_cast<unsigned>(threads))}, params);
 }
 
 }  // namespace glm5::cuda

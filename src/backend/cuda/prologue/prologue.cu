@@ -3,6 +3,7 @@
 #include "backend/cuda/prologue/prologue.h"
 
 #include "backend/cuda/device/convert.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/quantise.cuh"
 #include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/device/rope.cuh"
@@ -121,6 +122,8 @@ __global__ void __launch_bounds__(1024) mla_prologue_kernel(PrologueParams param
     const bool is_query = warp < query_warps, is_latent = !is_query && warp < query_warps + kLatentWarps;
     const int vector = is_query ? threadIdx.x : threadIdx.x - query_warps * 32;
 
+    let_next_start();
+    wait_for_previous();
     float values[kVector] = {};
     if (is_query && vector * kVector < params.q_width)
         load_bf16(values, params.q_a + blockIdx.x * params.q_width + vector * kVector);
@@ -143,9 +146,9 @@ __global__ void __launch_bounds__(1024) mla_prologue_kernel(PrologueParams param
 void mla_prologue(const Launch& launch, const PrologueParams& params) {
     if (params.rows == 0) return;
     const int64_t warps = ceil_div(params.q_width / kVector, 32) + kLatentWarps + 1;
-    mla_prologue_kernel<<<static_cast<unsigned>(params.rows), static_cast<unsigned>(warps * 32), 0, launch.stream>>>(
-        params);
-    check_launch("mla_prologue");
+    launch_kernel(launch, "mla_prologue", mla_prologue_kernel,
+                  {.grid = dim3(static_cast<unsigned>(params.rows)), .block = dim3(static_cast<unsigned>(warps * 32))},
+                  params);
 }
 
 }  // namespace glm5::cuda

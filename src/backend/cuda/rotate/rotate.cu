@@ -1,6 +1,7 @@
 #include "backend/cuda/rotate/rotate.h"
 
 #include "backend/cuda/device/convert.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/device/rope.cuh"
 #include "backend/cuda/shapes.h"
@@ -42,6 +43,8 @@ __device__ void rotate_query(const RotateParams& params, int64_t row, int item) 
 __global__ void __launch_bounds__(kThreads) rotate_kernel(RotateParams params) {
     const int item = blockIdx.y * kThreads + threadIdx.x;
     const int index_items = params.index_q != nullptr ? kIndexThreads : 0;
+    let_next_start();
+    wait_for_previous();
     if (item < index_items)
         rotate_index_query(params, blockIdx.x, item);
     else
@@ -54,8 +57,7 @@ void rotate_queries(const Launch& launch, const RotateParams& params) {
     if (params.rows == 0) return;
     const int64_t items = (params.index_q != nullptr ? kIndexThreads : 0) + params.num_heads * kRopeLanes;
     const dim3 blocks(static_cast<unsigned>(params.rows), static_cast<unsigned>(ceil_div(items, kThreads)));
-    rotate_kernel<<<blocks, kThreads, 0, launch.stream>>>(params);
-    check_launch("rotate_queries");
+    launch_kernel(launch, "rotate_queries", rotate_kernel, {.grid = blocks, .block = dim3(kThreads)}, params);
 }
 
 }  // namespace glm5::cuda

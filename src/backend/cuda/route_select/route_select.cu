@@ -1,5 +1,6 @@
 #include "backend/cuda/route_select/route_select.h"
 
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/order.cuh"
 #include "backend/cuda/device/reduce.cuh"
 
@@ -14,6 +15,8 @@ constexpr int kPerLane = kMostExperts / 32;
 __global__ void __launch_bounds__(kWarps * 32) route_select_kernel(RouteSelectParams params) {
     const int lane = threadIdx.x % 32;
     const int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32;
+    let_next_start();
+    wait_for_previous();
     if (row >= params.rows) return;
     const float* logits = params.logits + row * params.num_experts;
 
@@ -58,8 +61,8 @@ __global__ void __launch_bounds__(kWarps * 32) route_select_kernel(RouteSelectPa
 
 void route_select(const Launch& launch, const RouteSelectParams& params) {
     if (params.rows == 0) return;
-    route_select_kernel<<<static_cast<unsigned>(ceil_div(params.rows, kWarps)), kWarps * 32, 0, launch.stream>>>(params);
-    check_launch("route_select");
+    launch_kernel(launch, "route_select", route_select_kernel,
+                  {.grid = dim3(static_cast<unsigned>(ceil_div(params.rows, kWarps))), .block = dim3(kWarps * 32)}, params);
 }
 
 }  // namespace glm5::cuda

@@ -13,6 +13,7 @@
 
 #include "backend/cuda/device/cluster.cuh"
 #include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/mma.cuh"
 #include "backend/cuda/device/order.cuh"
 #include "backend/cuda/device/reduce.cuh"
@@ -365,6 +366,8 @@ __global__ void __launch_bounds__(kThreads, 2)
     extern __shared__ __align__(128) std::byte shared[];
     auto& memory = *reinterpret_cast<Shared<fp8, stages>*>(shared);
     const int token = blockIdx.x / splits, rank = blockIdx.x % splits;
+    let_next_start();
+    wait_for_previous();
     if (done.sizes != nullptr && done.sizes[token / done.tokens_per_group] > 0) return;
     const int count = params.counts[token];
     const int tiles = (count + kTile - 1) / kTile, keys = (tiles + splits - 1) / splits * kTile;
@@ -389,6 +392,9 @@ int most_large_clusters() {
                                     .attrs = &attribute,
                                     .numAttrs = 1};
     int clusters = 0;
+    check_cuda(cudaFuncSetAttribute(tokens_kernel<fp8, stages>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(sizeof(Shared<fp8, stages>))),
+               "sparse_mla");
     if (cudaOccupancyMaxActiveClusters(&clusters, tokens_kernel<fp8, stages>, &config) == cudaSuccess) return clusters;
     cudaGetLastError();
     return 0;
@@ -410,23 +416,16 @@ int splits_of(const Launch& launch, const SparseMlaParams& params) {
 template <bool fp8, int stages>
 void start(const Launch& launch, const SparseMlaParams& params, const DoneGroups& done) {
     const auto kernel = tokens_kernel<fp8, stages>;
-    const size_t shared_bytes = sizeof(Shared<fp8, stages>);
-    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(shared_bytes)),
-               "sparse_mla");
     check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1), "sparse_mla");
     // Of tokens that are left over from groups there are few.
     const int splits = done.sizes != nullptr ? 2 : splits_of<fp8, stages>(launch, params);
-    cudaLaunchAttribute attribute{.id = cudaLaunchAttributeClusterDimension};
-    attribute.val.clusterDim = {static_cast<unsigned>(splits), 1, 1};
-    cudaLaunchConfig_t config{
-        .gridDim = {static_cast<unsigned>(params.num_tokens * splits), static_cast<unsigned>(params.num_heads / kHeads), 1},
-        .blockDim = {kThreads, 1, 1},
-        .dynamicSmemBytes = shared_bytes,
-        .stream = launch.stream,
-        .attrs = &attribute,
-        .numAttrs = 1};
-    check_cuda(cudaLaunchKernelEx(&config, kernel, params, done, splits), "sparse_mla");
+    launch_kernel(launch, "sparse_mla", kernel,
+                  {.grid = dim3(static_cast<unsigned>(params.num_tokens * splits),
+                                static_cast<unsigned>(params.num_heads / kHeads)),
+                   .block = dim3(kThreads),
+                   .shared_bytes = static_cast<int>(sizeof(Shared<fp8, stages>)),
+                   .cluster = splits},
+                  params, done, splits);
 }
 
 }  // namespace

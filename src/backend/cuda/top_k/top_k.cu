@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "backend/cuda/device/cluster.cuh"
+#include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/order.cuh"
 #include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/top_k/top_k.h"
@@ -282,6 +283,8 @@ __global__ void __launch_bounds__(kThreads, 1)
     top_k_kernel(const __grid_constant__ TopKParams params, int ranks, int capacity) {
     __shared__ Shared memory;
     extern __shared__ float4 room[];
+    let_next_start();
+    wait_for_previous();
     const int token = blockIdx.x / ranks, rank = blockIdx.x % ranks;
     const int n = params.positions[token] + 1;
     int32_t* chosen = params.chosen + static_cast<int64_t>(token) * params.top_k;
@@ -317,17 +320,12 @@ void top_k(const Launch& launch, const TopKParams& params) {
     const int64_t length = round_up(ceil_div(params.max_context_tokens, ranks), 128);
     const int capacity = static_cast<int>(length < max_capacity ? length : max_capacity);
 
-    check_cuda(cudaFuncSetAttribute(top_k_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, max_capacity * 4),
-               "top_k");
-    cudaLaunchAttribute attribute{.id = cudaLaunchAttributeClusterDimension};
-    attribute.val.clusterDim = {static_cast<unsigned>(ranks), 1, 1};
-    cudaLaunchConfig_t config{.gridDim = {static_cast<unsigned>(params.num_tokens * ranks), 1, 1},
-                              .blockDim = {kThreads, 1, 1},
-                              .dynamicSmemBytes = static_cast<size_t>(capacity) * 4,
-                              .stream = launch.stream,
-                              .attrs = &attribute,
-                              .numAttrs = 1};
-    check_cuda(cudaLaunchKernelEx(&config, top_k_kernel, params, ranks, capacity), "top_k");
+    launch_kernel(launch, "top_k", top_k_kernel,
+                  {.grid = dim3(static_cast<unsigned>(params.num_tokens * ranks)),
+                   .block = dim3(kThreads),
+                   .shared_bytes = capacity * 4,
+                   .cluster = ranks},
+                  params, ranks, capacity);
 }
 
 }  // namespace glm5::cuda
