@@ -4,27 +4,12 @@
 
 #include "load/checkpoint.h"
 #include "open_model.h"
+#include "plan/weights.h"
 #include "progress.h"
 #include "subcommands.h"
 
 namespace glm5 {
 namespace {
-
-// The part of the model that a tensor belongs to, by its name.
-std::string_view part_of(std::string_view name, const config::Config& config) {
-    const auto contains = [&](std::string_view text) { return name.find(text) != std::string_view::npos; };
-    if (contains("embed_tokens")) return "embedding";
-    if (name.starts_with("lm_head")) return "head";
-    constexpr std::string_view kLayers = "model.layers.";
-    if (config.has_mtp() && name.starts_with(fmt::format("{}{}.", kLayers, config.num_layers))) return "MTP layer";
-    if (contains(".indexer.")) return "indexer";
-    if (contains(".self_attn.")) return "attention";
-    if (contains(".shared_experts.")) return "shared experts";
-    if (contains(".experts.")) return "routed experts";
-    if (contains(".mlp.gate.")) return "router";
-    if (contains(".mlp.")) return "dense MLP";
-    return "norms";
-}
 
 void print_config(const load::Checkpoint& checkpoint) {
     const config::Config& config = checkpoint.config();
@@ -65,7 +50,8 @@ void print_parts(const load::Checkpoint& checkpoint) {
     std::map<std::pair<std::string, std::string>, Total> totals;
     Total all;
     const auto add = [&](const std::string& name, std::string_view dtype, int64_t bytes) {
-        Total& total = totals[{std::string(part_of(name, checkpoint.config())), std::string(dtype)}];
+        const plan::WeightPart part = plan::weight_part_of(name, checkpoint.config());
+        Total& total = totals[{std::string(weight_part_name(part)), std::string(dtype)}];
         for (Total* each : {&total, &all}) {
             ++each->count;
             each->bytes += bytes;

@@ -1,7 +1,7 @@
 #include "memory_log.h"
 
 #include "base/log.h"
-#include "plan/table.h"
+#include "plan/text.h"
 
 namespace glm5 {
 namespace {

@@ -5,11 +5,10 @@
 #include "cache/layout.h"
 #include "cache/page_pool.h"
 #include "plan/check_layout.h"
+#include "plan/text.h"
 
 namespace glm5::plan {
 namespace {
-
-constexpr double kGiB = 1 << 30;
 
 // What a process holds on a GPU before it allocates anything: read on an H100 and an H200, driver 580.
 constexpr int64_t kGpuContextBytes = 552'402'944;
@@ -79,29 +78,23 @@ int64_t largest_model_len(Plan plan, const config::Config& config) {
     return fits >= kShortestModelLen ? fits : 0;
 }
 
-double gib(int64_t bytes) {
-    return static_cast<double>(bytes) / kGiB;
-}
-
 Status fit_of(const Plan& plan) {
     const PlanOptions& options = plan.options;
-    const int64_t short_of = plan.planned_bytes() - plan.budget_bytes;
-    const int64_t model_len = plan.sizes.max_model_len;
-    const int64_t pages = (model_len + kPageTokens - 1) / kPageTokens;
-    if (short_of > 0)
+    const int64_t pages = (plan.sizes.max_model_len + kPageTokens - 1) / kPageTokens;
+    if (plan.planned_bytes() > plan.budget_bytes)
         return resource_exhausted(
-            "the model does not fit: a rank needs {:.2f} GiB (weights {:.2f}, step buffers and workspaces {:.2f}, cache "
-            "{:.2f}, other {:.2f}); {} of {:.2f} GiB is {:.2f} GiB",
-            gib(plan.planned_bytes()), gib(plan.weights.total()),
-            gib(total_bytes(plan.step_buffers) + total_bytes(plan.workspaces)), gib(plan.cache_bytes()),
-            gib(plan.context_bytes + plan.graphs_bytes + total_bytes(plan.communication)), options.utilization,
-            gib(options.device.memory_bytes), gib(plan.budget_bytes));
+            "the model does not fit: a rank needs {} (weights {}, step buffers and workspaces {}, cache {}, other {}), and "
+            "may use {} ({} of {})",
+            size_text(plan.planned_bytes()), size_text(plan.weights.total()),
+            size_text(total_bytes(plan.step_buffers) + total_bytes(plan.workspaces)), size_text(plan.cache_bytes()),
+            size_text(plan.context_bytes + plan.graphs_bytes + total_bytes(plan.communication)),
+            size_text(plan.budget_bytes), options.utilization, size_text(options.device.memory_bytes));
     if (plan.num_pages < pages)
         return resource_exhausted(
-            "to serve at least one request of max-model-len {}, {:.2f} GiB of KV cache are needed, and {:.2f} GiB are "
-            "available, which hold {} tokens; the largest max-model-len that fits is {}",
-            model_len, gib(pages * plan.cache.per_page()), gib(plan.cache_bytes()), plan.num_tokens(),
-            plan.largest_model_len);
+            "to serve at least one request of max-model-len {}, {} of KV cache are needed, and {} are available, which "
+            "hold {} tokens; the largest max-model-len that fits is {}",
+            plan.sizes.max_model_len, size_text(pages * plan.cache.per_page()), size_text(plan.cache_bytes()),
+            plan.num_tokens(), plan.largest_model_len);
     return {};
 }
 

@@ -3,18 +3,13 @@
 #include <algorithm>
 
 #include "plan/step_time.h"
+#include "plan/text.h"
 
 namespace glm5::plan {
 namespace {
 
 double gib(int64_t bytes) {
     return static_cast<double>(bytes) / (1 << 30);
-}
-
-// 1.50 GiB, 24.00 MiB.
-std::string size_text(int64_t bytes) {
-    const double mib = static_cast<double>(bytes) / (1 << 20);
-    return mib >= 1024 ? fmt::format("{:.2f} GiB", mib / 1024) : fmt::format("{:.2f} MiB", mib);
 }
 
 class MemoryTable {
@@ -95,13 +90,6 @@ std::string capacity_text(const Plan& plan) {
 }
 
 }  // namespace
-
-std::string with_commas(int64_t number) {
-    std::string digits = std::to_string(number);
-    for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3)
-        digits.insert(static_cast<size_t>(at), ",");
-    return digits;
-}
 
 std::string plan_table(const Plan& plan, bool buffers) {
     const PlanOptions& options = plan.options;

@@ -21,7 +21,4 @@ std::string alternatives_table(const std::vector<Alternative>& alternatives);
 std::vector<int64_t> step_contexts(const Plan& plan);
 inline constexpr int64_t kStepSeqs[] = {1, 8, 32, 128};
 
-// 691392 → "691,392", as vLLM logs it.
-std::string with_commas(int64_t number);
-
 }  // namespace glm5::plan

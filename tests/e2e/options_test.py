@@ -87,7 +87,7 @@ class Options(unittest.TestCase):
             (2, "glm5: --speculative-config: this version does not support it\n",
              [MODEL, "--speculative-config.method", "mtp"]),
             (2, "glm5: --quantization nvfp4: the checkpoint's quantisation is fp8\n", [MODEL, "-q", "modelopt"]),
-            (3, "to serve at least one request of max-model-len 2000, 0.02 GiB of KV cache are needed",
+            (3, "to serve at least one request of max-model-len 2000, 22.00 MiB of KV cache are needed",
              [MODEL, "--port", "0", "--max-model-len", "2k", "--kv-cache-memory-bytes", "4M"]),
         ]
         for code, text, arguments in cases:

@@ -1,11 +1,13 @@
-"""glm5 plan: the published example, what does not fit, configs that cannot be planned. Standard library only."""
+"""glm5 plan: the published example, what does not fit, configs that cannot be planned; what serve plans and
+takes. Standard library only."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
 
-from server import MODEL, ROOT
+from server import MODEL, ROOT, Server
 
 BINARY = os.environ["GLM5_BINARY"]
 CONFIGS = os.path.join(ROOT, "tests", "fixtures", "configs")
@@ -99,6 +101,48 @@ class Plan(unittest.TestCase):
                 code, _, errors = run(file.name)
             self.assertEqual(code, 2, errors)
             self.assertIn(f"{file.name}: {key}", errors)
+
+
+class Serve(unittest.TestCase):
+    def planned_and_taken(self, lines, text):
+        """The pairs of numbers of the line that contains `text`."""
+        line = [line for line in lines if text in line]
+        self.assertEqual(len(line), 1, lines)
+        found = re.findall(r"(\d+\.\d) (\d+\.\d)", line[0].split("MiB:")[1])
+        return [(float(planned), float(taken)) for planned, taken in found]
+
+    def test_takes_what_it_planned(self):
+        server = Server(BINARY, "--max-num-batched-tokens", "512", "--max-num-seqs", "8",
+                        "--kv-cache-memory-bytes", "64M").wait_ready()
+        self.addCleanup(server.stop)
+        # As many tokens in one step as there may be, and a context whose positions are chosen.
+        status, body = server.post("/v1/completions", {"prompt": "one two three " * 400, "max_tokens": 4})
+        self.assertEqual(status, 200, body)
+        self.assertEqual(server.stop(), 0)
+        for planned, taken in self.planned_and_taken(server.lines, "Memory planned and taken, MiB"):
+            self.assertAlmostEqual(planned, taken, delta=0.1)
+        whole, workspaces = self.planned_and_taken(server.lines, "Memory planned and taken at most, MiB")
+        self.assertAlmostEqual(whole[0], whole[1], delta=0.02 * whole[0])
+        self.assertGreaterEqual(workspaces[0], workspaces[1])
+        self.assertGreaterEqual(workspaces[1], 0.8 * workspaces[0])
+
+        log = "\n".join(server.lines)
+        tokens = (64 << 20) // 720_896 * 64
+        for line in ("Using max model len 5952\n", f"GPU KV cache size: {tokens:,} tokens\n", "Model loading took 0.04 GiB memory",
+                     "Available KV cache memory: 0.06 GiB\n",
+                     f"Maximum concurrency for {tokens:,} tokens per request: 1.00x\n"):
+            self.assertIn(line, log)
+        self.assertLess(log.index("Using max model len"), log.index("Loading weights took"))
+        for part in ("weights", "routed experts", "step buffers", "workspaces", "KV cache", "largest context that fits"):
+            self.assertIn(part, server.output)
+
+    def test_refuses_before_it_loads(self):
+        result = subprocess.run([BINARY, "serve", MODEL, "--port", "0", "--kv-cache-memory-bytes", "4T"],
+                                capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertRegex(result.stderr, r"glm5: the model does not fit: a rank needs 4096\.\d\d GiB \(weights 43\.7\d MiB, ")
+        self.assertNotIn("Loading weights", result.stderr)
+        self.assertIn("KV cache", result.stdout)  # the table
 
 
 if __name__ == "__main__":

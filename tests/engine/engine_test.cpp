@@ -260,7 +260,7 @@ TEST(EngineOpen, RefusesLimitsThatDoNotFit) {
     const auto result = open_engine(small);
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.status().code(), StatusCode::resource_exhausted);
-    EXPECT_THAT(result.status().message(), HasSubstr("holds 640 tokens"));
+    EXPECT_THAT(result.status().message(), HasSubstr("hold 640 tokens"));
 
     EngineOptions longer = nano_options();
     longer.max_model_len = 9000;

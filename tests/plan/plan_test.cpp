@@ -136,7 +136,7 @@ TEST(Plan, WhatDoesNotFitIsAPlanThatSaysSo) {
     // A cache of a given size counts too.
     PlanOptions options = gpu_options("h200");
     options.kv_cache_bytes = bytes_of_gib(60);
-    EXPECT_THAT(planned(glm5_fp8(), kTp8, options).fit.message(), testing::HasSubstr("cache 60.00"));
+    EXPECT_THAT(planned(glm5_fp8(), kTp8, options).fit.message(), testing::HasSubstr("cache 60.00 GiB"));
 }
 
 TEST(Plan, ErrorsNameTheOptionOrKey) {
