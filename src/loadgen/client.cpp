@@ -62,6 +62,7 @@ public:
         request_ = std::make_shared<const std::string>(std::move(request));
         handler_ = std::move(handler);
         reader_ = ResponseReader();
+        body_status_ = {};
         if (socket_.is_open()) {
             reused_ = true;
             write();
@@ -109,7 +110,7 @@ private:
             if (body_status_.ok()) body_status_ = handler_.on_body(body, reader_);
         });
         if (!status.ok()) return fail("not understood", status.message());
-        if (!body_status_.ok()) return fail("not understood", std::exchange(body_status_, {}).message());
+        if (!body_status_.ok()) return fail("not understood", body_status_.message());
         if (reader_.complete()) return finish();
         read();
     }
@@ -276,11 +277,12 @@ private:
         } else if (!stream.server_error.empty()) {
             cause = "error in the stream";
             error = stream.server_error;
-        } else if (!cause.empty() && stream.done) {  // everything had come
-            cause.clear();
-        } else if (!cause.empty() && record.latency_s > 0) {
-            cause += " in mid-stream";
-        } else if (cause.empty() && record.latency_s == 0) {
+        } else if (record.latency_s > 0) {
+            if (stream.done)
+                cause.clear();  // everything had come
+            else if (!cause.empty())
+                cause += " in mid-stream";
+        } else if (cause.empty() || stream.done) {
             cause = error = "no message with choices came";
         }
         record.outcome = cause.empty() ? Outcome::succeeded : Outcome::failed;

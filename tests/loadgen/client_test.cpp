@@ -96,6 +96,14 @@ TEST(Client, MeasuresTheTimesOfAStream) {
     EXPECT_NEAR(result.tpot.mean, 1000 * 0.3 / 6, 1000 * kSlack_s / 6);
 }
 
+TEST(Client, AStreamThatBreaksOffBehindItsEndSucceeds) {
+    const AnswerPtr stream = at_once(kStreamHead + kText + kUsage + event("[DONE]"), true);
+    StubServer server([&](const std::string& request) { return is_metrics(request) ? kNoMetrics : stream; });
+    const BenchmarkResult result = run(options_for(server, 3));
+    EXPECT_EQ(result.completed, 3);
+    EXPECT_EQ(result.total_output_tokens, 21);
+}
+
 TEST(Client, CountsTokensOfTheTextWithoutUsage) {
     const AnswerPtr stream = at_once(kStreamHead + kText + kText + kEnd);
     StubServer server([&](const std::string&) { return stream; });
@@ -179,6 +187,7 @@ TEST(Client, FailuresAreCountedAndInNoFigure) {
         {at_once(kStreamHead + kText + event(R"({"error":{"message":"device fault"}})") + kEnd), "error in the stream",
          "device fault"},
         {at_once(kStreamHead + kUsage + kEnd), "no message with choices came", "no message with choices came"},
+        {at_once(kStreamHead + event("[DONE]"), true), "no message with choices came", "no message with choices came"},
         {at_once(kStreamHead + event("{")), "not understood", "a message of the stream is no JSON object: {"},
         {at_once(http_answer("200 OK", "{}")), "no message with choices came", "no message with choices came"},
     };
