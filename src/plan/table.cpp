@@ -20,7 +20,7 @@ public:
 
     void row(std::string_view name, int64_t bytes) {
         const double share = 100.0 * static_cast<double>(bytes) / static_cast<double>(plan_.options.device.memory_bytes);
-        line(fmt::format("{:<28}{:>14}{:>8.1f}%", name, size_text(bytes), share), size_text(bytes * ranks_));
+        line(fmt::format("{:<28}{:>14}{:>8.1f}%", name, size_text(bytes), share), size_text(static_cast<double>(bytes) * ranks_));
     }
     void buffer(const Buffer& buffer) {
         text_ += fmt::format("    {:<24}{:>14}    {}\n", buffer.name, size_text(buffer.bytes), buffer.formula);

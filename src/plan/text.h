@@ -9,9 +9,12 @@
 namespace glm5::plan {
 
 // 1.50 GiB, 24.00 MiB.
-inline std::string size_text(int64_t bytes) {
-    const double mib = static_cast<double>(bytes) / (1 << 20);
+inline std::string size_text(double bytes) {
+    const double mib = bytes / (1 << 20);
     return mib >= 1024 ? fmt::format("{:.2f} GiB", mib / 1024) : fmt::format("{:.2f} MiB", mib);
+}
+inline std::string size_text(int64_t bytes) {
+    return size_text(static_cast<double>(bytes));
 }
 
 // 691392 → "691,392", as vLLM logs it.

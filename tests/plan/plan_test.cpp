@@ -114,6 +114,21 @@ TEST(Plan, PagesAreWhatTheFormulaLeaves) {
     EXPECT_EQ(plan.sizes.max_model_len, 202'752);
 }
 
+// Sequences of 128k tokens, in fp8_ds_mla: eight ranks that share the heads hold few, as each holds the whole cache;
+// eight with caches of their own hold many.
+TEST(Plan, CapacityOfLayouts) {
+    constexpr int64_t k128 = 131'072;
+    PlanOptions options = gpu_options("h200");
+    options.latent = LatentFormat::fp8_ds_mla;
+    EXPECT_NEAR(static_cast<double>(planned(glm5_fp8(), kTp8, options).cache.per_token() * k128) / 1e9, 8.06, 5e-3);
+    EXPECT_NEAR(planned(glm5_fp8(), kTp8, options).concurrency(k128), 5, 1);
+    const layout::ParallelLayout spread = {.tensor = 1, .data = 8, .expert = 8};
+    EXPECT_NEAR(planned(glm5_fp8(), spread, options).concurrency(k128), 23, 8);
+    options.device = find_gpu("b200").value();
+    EXPECT_NEAR(planned(glm5_fp8(), kTp8, options).concurrency(k128), 9, 1);
+    EXPECT_NEAR(planned(glm5_fp8(), spread, options).concurrency(k128), 59, 12);
+}
+
 TEST(Plan, TheLargestContextIsTheLastThatFits) {
     PlanOptions options = gpu_options("h200");
     options.kv_cache_bytes = bytes_of_gib(3);

@@ -87,6 +87,19 @@ TEST(StepTime, DataParallelAttention) {
     }
 }
 
+// A prefill chunk reads every expert: "routed memory" of the prefill table.
+TEST(StepTime, ExpertsOfAChunk) {
+    const config::Config config = glm5_fp8();
+    const Plan plan = stored_plan(config, kTp8);
+    for (const int num_tokens : {2048, 8192}) {
+        const double bytes = step_bytes(config, plan, num_tokens, k4).routed_experts;
+        EXPECT_NEAR(1e3 * bytes / 4.8e12, 18.9, 0.05);
+        EXPECT_NEAR(1e3 * bytes / 8.0e12, 11.3, 0.05);
+    }
+    EXPECT_NEAR(step_bytes(config, plan, 32, k4).routed_experts / 75, 770.8e6, 5e5);
+    EXPECT_NEAR(step_bytes(config, plan, 128, k4).routed_experts / 75, 1187.5e6, 5e5);
+}
+
 // The parts of a step of one sequence, in megabytes over all layers: "Example B=1, 4k: 7.35 GB".
 TEST(StepTime, Parts) {
     const config::Config config = glm5_fp8();

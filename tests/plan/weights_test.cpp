@@ -85,6 +85,13 @@ TEST(Weights, Nvfp4ExpertsBesideFp8) {
     };
     const WeightBytes bytes = weight_bytes(glm5_fp8(), kTp8, BackendForm::stored(), false, routed_only);
     EXPECT_NEAR(static_cast<double>(bytes.total()) / 1e9, 55.6, 0.05);
+    // With everything else in bf16, as published; and all in FP8.
+    const auto gigabytes = [](Quantization quantization) {
+        const Config config = with(glm5_fp8(), quantization);
+        return static_cast<double>(weight_bytes(config, kTp8, BackendForm::stored(), false).total()) / 1e9;
+    };
+    EXPECT_NEAR(gigabytes(Quantization::nvfp4), 59.4, 0.05);
+    EXPECT_NEAR(gigabytes(Quantization::fp8), 95.2, 0.05);
 }
 
 // Each part against numbers of docs/model.md, in parameters.
