@@ -15,6 +15,9 @@ namespace {
 // Tokens that go through the experts at once: what the sums between down and finish take is 4 · hidden bytes a pair.
 constexpr int kMaxMoeTokens = 2048;
 
+// Few pairs seldom share an expert: sorting them costs more than reading such an expert twice.
+constexpr int kMaxUnsortedPairs = 32;
+
 MoeWeights weights_of(const ops::GatedMlp& mlp) {
     return {.gate = mlp.gate.weight.as<uint8_t>(),
             .up = mlp.up.weight.as<uint8_t>(),
@@ -72,7 +75,8 @@ void CudaBackend::run_experts(const ops::Tensor& out, const ops::Activation& in,
                          .hidden = static_cast<int>(hidden),
                          .width = static_cast<int>(gate.out_features),
                          .e4m3 = e4m3,
-                         .item_pairs = item_pairs_of(count, slots, std::max<int>(1, experts.gate.batch))};
+                         .item_pairs = item_pairs_of(count, slots, std::max<int>(1, experts.gate.batch)),
+                         .sorted = count * slots > kMaxUnsortedPairs};
         place_moe_workspace(params, mlp_workspace_.data);
         cuda::moe(launch_, params);
     }

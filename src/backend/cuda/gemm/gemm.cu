@@ -4,7 +4,7 @@ namespace glm5::cuda {
 namespace {
 
 // From this many tokens on, the tensor cores are the limit and not the weights' bytes.
-constexpr int kManyRows = 128;
+constexpr int kManyRows = 384;
 
 }  // namespace
 

@@ -1,8 +1,9 @@
 // The product for few tokens on Hopper, where reading the weights is the work. 64 rows of weights fill the rows of a
 // wgmma, tokens its columns; a cluster of CTAs shares the k of one weight tile and adds its parts in rank order.
 //
-// One producer warp streams weight tiles through a ring; a warpgroup multiplies. The tokens' part of k lies in shared
-// memory whole before the first product, swizzled as the weights are.
+// One producer thread streams weight tiles through a ring; a warpgroup multiplies. The tokens' part of k (the slab) lies in
+// shared memory whole before the first product, swizzled as the weights are: e4m3 tiles are copied as they lie, bf16 rows
+// chunk by chunk. Weights are on their way before the kernel waits for its predecessor.
 #include <algorithm>
 
 #include "backend/cuda/device/cluster.cuh"
@@ -17,9 +18,9 @@ namespace {
 
 constexpr int kConsumers = 128;
 constexpr int kThreads = kConsumers + 32;
-constexpr int kStages = 8;
+constexpr int kStages = 6;
 constexpr int kMaxCluster = 8;
-constexpr int kSlabTiles = 8;  // wanted of a CTA: 64 KB of weights
+constexpr int kSlabTiles = 4;  // wanted of a CTA: 32 KB of weights, three CTAs an SM
 constexpr int kMaxSharedBytes = 227 * 1024;
 
 // Shared memory: ring of weight tiles, the tokens' slab, its scales, the weights' scales, barriers. The sums that the
@@ -31,7 +32,7 @@ struct Plan {
     static int slab_bytes(int slab_tiles) { return std::max(slab_tiles * n * kTileRowBytes, kSumBytes); }
     static int bytes(int slab_tiles) {
         return 1024 + kStages * kTileBytes + static_cast<int>(round_up(slab_bytes(slab_tiles), 1024)) +
-               slab_tiles * (n + 1) * 4 + 2 * kStages * 8 + 16;
+               slab_tiles * (n + 1) * 4 + (2 * kStages + 1) * 8 + 16;
     }
 };
 
@@ -52,33 +53,37 @@ __device__ Work find_work(const GemmParams& params, int tile) {
     return {layer, tile / params.layers[layer].row_tiles, tile % params.layers[layer].row_tiles};
 }
 
-// Rows of the slab that no token fills are zero in bf16 layers; in e4m3 layers they hold what lies in the tiles.
+// The slab and the scales of an e4m3 layer, by one thread. Rows that no token fills hold what lies in the tiles.
 template <int n>
-__device__ void load_slab(const GemmLayer& layer, const Work& work, int first_token, int num_tokens, int first_tile,
-                          int num_tiles, uint8_t* slab, float* scales) {
-    for (int i = threadIdx.x; i < num_tiles * n * 8; i += kConsumers) {
-        const int tile = i / (n * 8), row = i / 8 % n, chunk = i % 8;
-        uint4 value = make_uint4(0, 0, 0, 0);
-        int destination = tile * n * kTileRowBytes + row * kTileRowBytes;
-        if (layer.e4m3) {  // tiled: rows keep their place modulo 8, so chunks are in order already
-            const int64_t source = (int64_t{first_token / kTileRows} * layer.k_tiles + first_tile + tile) * kTileBytes +
-                                   (first_token % kTileRows + row) * kTileRowBytes;
-            value = reinterpret_cast<const uint4*>(static_cast<const uint8_t*>(layer.x) + source)[chunk];
-            destination += chunk * 16;
-        } else {
-            if (first_token + row < num_tokens) {
-                const int64_t x_row = layer.x_rows ? layer.x_rows[first_token + row] : first_token + row;
-                const bf16* source = static_cast<const bf16*>(layer.x) + work.matrix * layer.x_batch_stride +
-                                     x_row * layer.x_row_stride + (first_tile + tile) * 64 + chunk * 8;
-                value = *reinterpret_cast<const uint4*>(source);
-            }
-            destination += (chunk ^ (row & 7)) * 16;
-        }
-        *reinterpret_cast<uint4*>(slab + destination) = value;
+__device__ void copy_tiles(const GemmLayer& layer, int first_token, int first_tile, int num_tiles, uint32_t slab,
+                           uint32_t scales, uint32_t barrier) {
+    barrier_expect(barrier, num_tiles * n * (kTileRowBytes + 4));
+    const auto* x = static_cast<const uint8_t*>(layer.x) +
+                    (int64_t{first_token / kTileRows} * layer.k_tiles + first_tile) * kTileBytes +
+                    first_token % kTileRows * kTileRowBytes;
+    const float* x_scales = layer.x_scales + scale_index(first_token, first_tile, layer.k_tiles);
+    for (int tile = 0; tile < num_tiles; ++tile) {
+        copy_bulk(slab + tile * n * kTileRowBytes, x + int64_t{tile} * kTileBytes, n * kTileRowBytes, barrier);
+        copy_bulk(scales + tile * n * 4, x_scales + tile * kTileRows, n * 4, barrier);
     }
-    if (layer.e4m3)
-        for (int i = threadIdx.x; i < num_tiles * n; i += kConsumers)
-            scales[i] = layer.x_scales[scale_index(first_token + i % n, first_tile + i / n, layer.k_tiles)];
+}
+
+// The slab of a bf16 layer, by all consumers; rows that no token fills are zero.
+template <int n>
+__device__ void copy_rows(const GemmLayer& layer, const Work& work, int first_token, int num_tokens, int first_tile,
+                          int num_tiles, uint32_t slab) {
+    const bf16* x = static_cast<const bf16*>(layer.x) + work.matrix * layer.x_batch_stride + first_tile * 64;
+    for (int i = threadIdx.x; i < num_tiles * n * 8; i += kConsumers) {
+        const int row = i / (num_tiles * 8), tile = i / 8 % num_tiles, chunk = i % 8;
+        const bool exists = first_token + row < num_tokens;
+        const int64_t token = exists ? first_token + row : 0;
+        const int64_t x_row = layer.x_rows ? layer.x_rows[token] : token;
+        copy_async_16_or_zero(slab + tile * n * kTileRowBytes + tile_offset(row, chunk),
+                              x + x_row * layer.x_row_stride + tile * 64 + chunk * 8, exists);
+    }
+    copy_async_commit();
+    copy_async_wait<0>();
+    async_proxy_fence();
 }
 
 #ifdef GLM5_SM90
@@ -154,7 +159,7 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
     auto* x_scales = reinterpret_cast<float*>(slab + slab_bytes);
     auto* weight_scales = x_scales + max_slab_tiles * n;
     const uint32_t full =
-        static_cast<uint32_t>(round_up(shared_address(weight_scales + max_slab_tiles), 8)), empty = full + kStages * 8;
+        static_cast<uint32_t>(round_up(shared_address(weight_scales + max_slab_tiles), 8)), empty = full + kStages * 8, slab_full = empty + kStages * 8;
 
     const uint32_t rank = cluster_rank(), parts = cluster_size();
     const Work work = find_work(params, blockIdx.x / parts);
@@ -168,6 +173,7 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
             barrier_init(full + stage * 8, 1);
             barrier_init(empty + stage * 8, kConsumers / 32);
         }
+        barrier_init(slab_full, 1);
         barrier_init_fence();
     }
     __syncthreads();
@@ -180,12 +186,19 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
         if (threadIdx.x == kConsumers) {
             const int64_t row = int64_t{work.matrix} * layer.row_tiles + work.row_tile;
             const uint8_t* source = layer.weight + (row * layer.k_tiles + first_tile) * kTileBytes;
-            for (int tile = 0; tile < num_tiles; ++tile) {
+            const auto copy_weights = [&](int tile) {
                 const int stage = tile % kStages;
                 if (tile >= kStages) barrier_wait(empty + stage * 8, (tile / kStages & 1) ^ 1);
                 barrier_expect(full + stage * 8, kTileBytes);
                 copy_bulk(base + stage * kTileBytes, source + int64_t{tile} * kTileBytes, kTileBytes, full + stage * 8);
-            }
+            };
+            const int before = min(kStages, num_tiles);
+            for (int tile = 0; tile < before; ++tile) copy_weights(tile);
+            wait_for_previous();
+            if (layer.e4m3)
+                copy_tiles<n>(layer, first_token, first_tile, num_tiles, shared_address(slab), shared_address(x_scales),
+                              slab_full);
+            for (int tile = before; tile < num_tiles; ++tile) copy_weights(tile);
         }
     } else {
         if (layer.e4m3) {
@@ -195,9 +208,10 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
             for (int i = threadIdx.x; i < num_tiles; i += kConsumers) weight_scales[i] = scales[i];
         }
         wait_for_previous();
-        load_slab<n>(layer, work, first_token, params.num_tokens, first_tile, num_tiles, slab, x_scales);
-        async_proxy_fence();
+        if (!layer.e4m3)
+            copy_rows<n>(layer, work, first_token, params.num_tokens, first_tile, num_tiles, shared_address(slab));
         asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
+        if (layer.e4m3) barrier_wait(slab_full, 0);
         if (layer.e4m3)
             multiply<n, Operand::e4m3>(sum, num_tiles, base, shared_address(slab), x_scales, weight_scales, full, empty);
         else

@@ -48,7 +48,7 @@ void place_moe_workspace(MoeParams& params, void* memory) {
 }
 
 void moe(const Launch& launch, const MoeParams& params) {
-    moe_plan(launch, params);
+    if (params.sorted) moe_plan(launch, params);
     if (launch.architecture == 90) {
         moe_gate_up_sm90(launch, params);
         moe_down_sm90(launch, params);

@@ -36,6 +36,7 @@ struct MoeParams {
     int width = 0;  // of an expert, routed or shared
     bool e4m3 = false;
     int item_pairs = 8;  // 8, 16, 32 or 64
+    bool sorted = true;  // else each pair is an item of its own, in the order of tokens and slots, and plan is left out
 
     // Working memory (moe_workspace).
     int32_t* pair_tokens = nullptr;   // [pairs] in sorted order
@@ -49,6 +50,7 @@ struct MoeParams {
     int num_pairs() const { return num_tokens * (slots + 1); }
     // At most this many items: each expert ends with at most one that is not full.
     int max_items() const {
+        if (!sorted) return num_tokens * slots + static_cast<int>(ceil_div(num_tokens, item_pairs));
         const int routed = num_tokens * slots, full = routed / item_pairs;
         const int of_routed = routed < full + num_experts ? routed : full + num_experts;
         return of_routed + static_cast<int>(ceil_div(num_tokens, item_pairs));

@@ -1,6 +1,6 @@
 // The first and the last part of moe: the pairs in order of their experts, and the sum of the experts' outputs.
 #include "backend/cuda/device/launch_kernel.cuh"
-#include "backend/cuda/moe/moe.h"
+#include "backend/cuda/moe/items.cuh"
 
 namespace glm5::cuda {
 namespace {
@@ -106,11 +106,10 @@ __global__ void __launch_bounds__(kFinishThreads) finish_kernel(const __grid_con
     let_next_start();
     wait_for_previous();
     if (at >= params.hidden) return;
-    const int32_t* places = params.pair_places + int64_t{token} * (params.slots + 1);
     const float* weights = params.expert_weights + int64_t{token} * params.slots;
     float4 sum = make_float4(0, 0, 0, 0);
     for (int slot = 0; slot <= params.slots; ++slot) {
-        const float4 part = *reinterpret_cast<const float4*>(params.partial + int64_t{places[slot]} * params.hidden + at);
+        const float4 part = *reinterpret_cast<const float4*>(params.partial + int64_t{pair_place(params, token, slot)} * params.hidden + at);
         const float weight = slot < params.slots ? weights[slot] : 1.0f;
         sum.x += weight * part.x;
         sum.y += weight * part.y;

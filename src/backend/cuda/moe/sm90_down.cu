@@ -5,7 +5,7 @@
 #include "backend/cuda/device/copy.cuh"
 #include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/wgmma.cuh"
-#include "backend/cuda/moe/moe.h"
+#include "backend/cuda/moe/items.cuh"
 #include "backend/cuda/tiles.h"
 
 namespace glm5::cuda {
@@ -30,7 +30,8 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
 #ifdef GLM5_SM90
     let_next_start();
     wait_for_previous();
-    if (blockIdx.y >= *params.num_items) return;
+    MoeItem item;
+    if (!find_item(params, blockIdx.y, item)) return;
     extern __shared__ uint8_t shared_memory[];
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
     uint8_t* slab = shared_memory + (base - shared_address(shared_memory)) + kStages * kTileBytes;
@@ -38,7 +39,6 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
     const uint32_t full = static_cast<uint32_t>(round_up(shared_address(x_scales + k_tiles * n), 8));
     const uint32_t empty = full + kStages * 8;
 
-    const MoeItem item = params.items[blockIdx.y];
     const bool is_shared = item.expert == params.num_experts;
     const MoeWeights& weights = is_shared ? params.shared : params.experts;
     const int64_t expert = is_shared ? 0 : item.expert;
@@ -69,17 +69,18 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
 
     const auto* hidden = static_cast<const uint8_t*>(params.hidden_values);
     for (int i = threadIdx.x; i < k_tiles * n * 8; i += kConsumers) {
-        const int tile = i / (n * 8), row = i / 8 % n, chunk = i % 8;
-        uint4 value = make_uint4(0, 0, 0, 0);
-        if (row < item.num_pairs)
-            value = *reinterpret_cast<const uint4*>(hidden + (int64_t{item.first_pair + row} * k_tiles + tile) * kTileRowBytes +
-                                                    chunk * 16);
-        *reinterpret_cast<uint4*>(slab + tile * n * kTileRowBytes + tile_offset(row, chunk)) = value;
+        const int row = i / (k_tiles * 8), tile = i / 8 % k_tiles, chunk = i % 8;
+        const bool exists = row < item.num_pairs;
+        const int64_t pair = item.first_pair + (exists ? row : 0);
+        copy_async_16_or_zero(shared_address(slab) + tile * n * kTileRowBytes + tile_offset(row, chunk),
+                              hidden + (pair * k_tiles + tile) * kTileRowBytes + chunk * 16, exists);
     }
+    copy_async_commit();
     if constexpr (operand == Operand::e4m3)
         for (int i = threadIdx.x; i < k_tiles * n; i += kConsumers)
             x_scales[i] =
                 params.hidden_scales[int64_t{item.first_pair + min(i % n, item.num_pairs - 1)} * k_tiles + i / n];
+    copy_async_wait<0>();
     async_proxy_fence();
     asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
 

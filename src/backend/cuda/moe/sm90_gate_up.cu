@@ -6,6 +6,7 @@
 #include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/wgmma.cuh"
 #include "backend/cuda/moe/hidden.cuh"
+#include "backend/cuda/moe/items.cuh"
 #include "backend/cuda/tiles.h"
 
 namespace glm5::cuda {
@@ -17,7 +18,10 @@ constexpr int kRows = 128;
 constexpr int kStages = 3;
 constexpr int kStageBytes = 4 * kTileBytes;  // gate, gate + 64 rows, up, up + 64 rows
 constexpr int kSumStride = kRows + 4;
-constexpr int kMaxCluster = 8;
+
+// More pairs make what the CTAs of a cluster exchange dearer.
+template <int n>
+constexpr int kMaxCluster = n == 64 ? 4 : 8;
 
 template <int n>
 constexpr int kSumsBytes = 2 * n * kSumStride * 4;  // of gate and up; in the ring's place
@@ -35,26 +39,26 @@ int shared_bytes(int slab_tiles) {
 
 // The pairs' part of k, swizzled for the place that a pair has here; pairs that are not there are zero.
 template <int n, Operand operand>
-__device__ void load_slab(const MoeParams& params, const MoeItem& item, int k_tiles, int first_tile, int num_tiles,
-                          uint8_t* slab, float* scales) {
+__device__ void copy_slab(const MoeParams& params, const MoeItem& item, int k_tiles, int first_tile, int num_tiles,
+                          uint32_t slab, float* scales) {
+    const auto* x = static_cast<const uint8_t*>(params.x);
     for (int i = threadIdx.x; i < num_tiles * n * 8; i += kConsumers) {
-        const int tile = i / (n * 8), row = i / 8 % n, chunk = i % 8;
-        uint4 value = make_uint4(0, 0, 0, 0);
-        if (row < item.num_pairs) {
-            const int64_t token = params.pair_tokens[item.first_pair + row];
-            const auto* x = static_cast<const uint8_t*>(params.x);
-            const int64_t at = operand == Operand::e4m3
-                                   ? tiled_offset(token, (first_tile + tile) * kTileRowBytes + chunk * 16, k_tiles)
-                                   : (token * k_tiles + first_tile + tile) * kTileRowBytes + chunk * 16;
-            value = *reinterpret_cast<const uint4*>(x + at);
-        }
-        *reinterpret_cast<uint4*>(slab + tile * n * kTileRowBytes + tile_offset(row, chunk)) = value;
+        const int row = i / (num_tiles * 8), tile = i / 8 % num_tiles, chunk = i % 8;
+        const bool exists = row < item.num_pairs;
+        const int64_t token = pair_token(params, item.first_pair + (exists ? row : 0));
+        const int64_t at = operand == Operand::e4m3
+                               ? tiled_offset(token, (first_tile + tile) * kTileRowBytes + chunk * 16, k_tiles)
+                               : (token * k_tiles + first_tile + tile) * kTileRowBytes + chunk * 16;
+        copy_async_16_or_zero(slab + tile * n * kTileRowBytes + tile_offset(row, chunk), x + at, exists);
     }
+    copy_async_commit();
     if constexpr (operand == Operand::e4m3)
         for (int i = threadIdx.x; i < num_tiles * n; i += kConsumers) {
-            const int token = params.pair_tokens[item.first_pair + min(i % n, item.num_pairs - 1)];
+            const int token = pair_token(params, item.first_pair + min(i % n, item.num_pairs - 1));
             scales[i] = params.x_scales[scale_index(token, first_tile + i / n, k_tiles)];
         }
+    copy_async_wait<0>();
+    async_proxy_fence();
 }
 
 #ifdef GLM5_SM90
@@ -111,7 +115,8 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
 #ifdef GLM5_SM90
     let_next_start();
     wait_for_previous();
-    if (blockIdx.y >= *params.num_items) return;  // of the whole cluster
+    MoeItem item;
+    if (!find_item(params, blockIdx.y, item)) return;  // of the whole cluster
     extern __shared__ uint8_t shared_memory[];
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
     uint8_t* memory = shared_memory + (base - shared_address(shared_memory));
@@ -121,7 +126,6 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
     const uint32_t full = static_cast<uint32_t>(round_up(shared_address(weight_scales + 2 * max_slab_tiles), 8));
     const uint32_t empty = full + kStages * 8;
 
-    const MoeItem item = params.items[blockIdx.y];
     const bool is_shared = item.expert == params.num_experts;
     const MoeWeights& weights = is_shared ? params.shared : params.experts;
     const int64_t expert = is_shared ? 0 : item.expert;
@@ -163,8 +167,7 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
                 weight_scales[max_slab_tiles + i] = weights.up_scales[row + i];
             }
         }
-        load_slab<n, operand>(params, item, k_tiles, first_tile, num_tiles, slab, x_scales);
-        async_proxy_fence();
+        copy_slab<n, operand>(params, item, k_tiles, first_tile, num_tiles, shared_address(slab), x_scales);
         asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
 
         const int group = threadIdx.x / 128;
@@ -204,7 +207,7 @@ template <int n, Operand operand>
 void launch_for(const Launch& launch, const MoeParams& params) {
     const int k_tiles = params.hidden * (operand == Operand::e4m3 ? 1 : 2) / kTileRowBytes;
     int cluster = 1;
-    while (cluster < kMaxCluster && k_tiles / cluster >= 4) cluster *= 2;
+    while (cluster < kMaxCluster<n> && k_tiles / cluster >= 4) cluster *= 2;
     const int slab_tiles = static_cast<int>(ceil_div(k_tiles, cluster));
     launch_kernel(launch, "moe_gate_up_sm90", gate_up_kernel<n, operand>,
                   {.grid = dim3(params.width / kRows * cluster, params.max_items()),

@@ -2,6 +2,7 @@
 #include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/tile_product.cuh"
 #include "backend/cuda/moe/hidden.cuh"
+#include "backend/cuda/moe/items.cuh"
 #include "backend/cuda/tiles.h"
 
 namespace glm5::cuda {
@@ -59,27 +60,27 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
     __shared__ float x_scales[kPairs];
     let_next_start();
     wait_for_previous();
-    if (blockIdx.y >= *params.num_items) return;
-    const MoeItem item = params.items[blockIdx.y];
+    MoeItem item;
+    if (!find_item(params, blockIdx.y, item)) return;
     const Place place = place_of(params, item);
     const int block = blockIdx.x;
     const int64_t row_tile = place.expert * (params.width / kTileRows) + block * 2;
 
     for (int first = 0; first < item.num_pairs; first += kPairs) {
         const int num_pairs = min(kPairs, item.num_pairs - first);
-        const int32_t* tokens = params.pair_tokens + item.first_pair + first;
+        const auto token_of = [&](int row) { return pair_token(params, item.first_pair + first + row); };
         float sum[4][kBlocks][4] = {};  // gate, gate + 64 rows, up, up + 64 rows
         for (int tile = 0; tile < k_tiles; ++tile) {
             __syncthreads();
             for (int i = 0; i < 4; ++i)
                 copy_tile(weight[i], (i < 2 ? place.weights.gate : place.weights.up) + ((row_tile + i % 2) * k_tiles + tile) * kTileBytes);
             load_pairs(pairs, num_pairs, [&](int row, int chunk) {
-                const int64_t at = e4m3 ? tiled_offset(tokens[row], tile * kTileRowBytes + chunk * 16, k_tiles)
-                                        : (int64_t{tokens[row]} * k_tiles + tile) * kTileRowBytes + chunk * 16;
+                const int64_t at = e4m3 ? tiled_offset(token_of(row), tile * kTileRowBytes + chunk * 16, k_tiles)
+                                        : (int64_t{token_of(row)} * k_tiles + tile) * kTileRowBytes + chunk * 16;
                 return static_cast<const uint8_t*>(params.x) + at;
             });
             if (e4m3 && threadIdx.x < kPairs)
-                x_scales[threadIdx.x] = threadIdx.x < num_pairs ? params.x_scales[scale_index(tokens[threadIdx.x], tile, k_tiles)] : 0;
+                x_scales[threadIdx.x] = threadIdx.x < num_pairs ? params.x_scales[scale_index(token_of(threadIdx.x), tile, k_tiles)] : 0;
             __syncthreads();
             const int64_t scale = (place.expert * (params.width / 128) + block) * k_tiles + tile;
             for (int i = 0; i < 4; ++i)
@@ -110,8 +111,8 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
     __shared__ float x_scales[kPairs];
     let_next_start();
     wait_for_previous();
-    if (blockIdx.y >= *params.num_items) return;
-    const MoeItem item = params.items[blockIdx.y];
+    MoeItem item;
+    if (!find_item(params, blockIdx.y, item)) return;
     const Place place = place_of(params, item);
     const int row_tile = blockIdx.x, row_tiles = params.hidden / kTileRows;
     const auto* hidden = static_cast<const uint8_t*>(params.hidden_values);
