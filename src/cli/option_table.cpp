@@ -29,7 +29,7 @@ const std::vector<CommandInfo>& command_table() {
         {kInspect, "inspect", "MODEL", "show what a checkpoint holds and check it"},
         {kBenchServe, "bench serve", "", "put load on a server and measure its answers"},
         {kBenchStep, "bench step", "MODEL|config.json", "time one rank's steps at a model's real sizes, with random weights"},
-        {kBenchSweep, "bench sweep", "", "the same at one concurrency after another, with a report"},
+        {kBenchSweep, "bench sweep", "", "put load on a server at one concurrency after another, with a report"},
     };
     return table;
 }
