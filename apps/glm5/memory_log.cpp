@@ -34,8 +34,8 @@ void log_loaded(const plan::Plan& plan, const MemoryStats& taken, double seconds
     log_info("Maximum concurrency for {} tokens per request: {:.2f}x", plan::with_commas(plan.sizes.max_model_len),
              plan.concurrency(plan.sizes.max_model_len));
     log_info("Memory planned and taken, MiB: weights {:.1f} {:.1f}, step buffers {:.1f} {:.1f}, KV cache {:.1f} {:.1f}",
-             mib(plan.weights.total()), mib(taken.weights), mib(total_bytes(plan.step_buffers)), mib(taken.step_buffers),
-             mib(plan.cache_bytes()), mib(taken.kv_cache));
+             mib(plan.weights.total()), mib(taken.weights), mib(total_bytes(plan.step_buffers)),
+             mib(taken.step_buffers), mib(plan.cache_bytes()), mib(taken.kv_cache));
 }
 
 void log_most_taken(const plan::Plan& plan, const MemoryStats& taken) {

@@ -45,9 +45,7 @@ plan::PlanOptions fill_options(const cli::PlanOptions& options, const plan::Devi
 
     const std::string& dtype = options.kv_cache_dtype;
     const bool f32 = dtype == "float32" || (dtype == "auto" && cpu);
-    filled.latent = f32                     ? LatentFormat::f32
-                    : dtype == "fp8_ds_mla" ? LatentFormat::fp8_ds_mla
-                                            : LatentFormat::bf16;
+    filled.latent = f32 ? LatentFormat::f32 : dtype == "fp8_ds_mla" ? LatentFormat::fp8_ds_mla : LatentFormat::bf16;
     // On the CPU a cache in bfloat16 keeps its index keys in float32.
     const bool f32_keys = cpu ? filled.latent != LatentFormat::fp8_ds_mla : f32;
     filled.index_key = f32_keys ? IndexKeyFormat::f32 : IndexKeyFormat::e4m3;

@@ -24,8 +24,8 @@ plan::PlanOptions plan_options(const EngineOptions& options, const load::Checkpo
     filled.num_threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     filled.latent = numerics.latent;
     filled.index_key = numerics.index_key;
-    filled.form = cpu ? plan::BackendForm::cpu(numerics.activation == ops::ActivationFormat::bf16)
-                      : plan::BackendForm::gpu();
+    filled.form =
+        cpu ? plan::BackendForm::cpu(numerics.activation == ops::ActivationFormat::bf16) : plan::BackendForm::gpu();
     filled.stored_form = [&](const config::Parameter& parameter) { return checkpoint.stored_form(parameter); };
     return filled;
 }

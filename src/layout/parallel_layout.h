@@ -2,8 +2,8 @@
 //
 // Ranks 0 … num_ranks − 1 form `data` groups of `tensor` ranks. A group has sequences and caches of its own; within it
 // every rank holds the whole cache (MLA has one key/value head) and its part of the heads, of the dense and shared MLPs
-// and of the vocabulary. Routed experts are spread over all ranks: `expert` groups hold different experts, and the ranks
-// of such a group share the width of each.
+// and of the vocabulary. Routed experts are spread over all ranks: `expert` groups hold different experts, and the
+// ranks of such a group share the width of each.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +61,8 @@ struct Part {
 
 // The index-th of `parts` equal parts. Requires that `parts` divides `size`.
 inline Part part_of(int64_t size, int parts, int index) {
-    GLM5_CHECK(parts >= 1 && size % parts == 0 && index >= 0 && index < parts, "part {} of {} of {}", index, parts, size);
+    GLM5_CHECK(parts >= 1 && size % parts == 0 && index >= 0 && index < parts, "part {} of {} of {}", index, parts,
+               size);
     return {size / parts * index, size / parts * (index + 1)};
 }
 

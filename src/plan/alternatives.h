@@ -13,8 +13,8 @@ struct Alternative {
     Plan plan;
 };
 
-// FP8 caches, DP attention with expert parallelism, NVFP4 experts on half as many tensor ranks, and the index sharing of
-// GLM-5.2, each as far as it changes something and the model can be cut so.
+// FP8 caches, DP attention with expert parallelism, NVFP4 experts on half as many tensor ranks, and the index sharing
+// of GLM-5.2, each as far as it changes something and the model can be cut so.
 std::vector<Alternative> alternatives(const config::Config& config, const Plan& plan);
 
 // The indexers of GLM-5.2: layers 0, 1, 2, 6, 10, … choose, the others take over their choice.

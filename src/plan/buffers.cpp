@@ -23,7 +23,9 @@ public:
         for (int64_t size : shape) bytes *= size;
         buffers_.push_back({std::move(name), fmt::format("{} {}", fmt::join(shape, " x "), dtype_name(dtype)), bytes});
     }
-    void values(std::string name, std::initializer_list<int64_t> shape) { add(std::move(name), form_.activation, shape); }
+    void values(std::string name, std::initializer_list<int64_t> shape) {
+        add(std::move(name), form_.activation, shape);
+    }
     // ops::Activation: values, and their FP8 form when the backend reads it.
     void input(const std::string& name, int64_t rows, int64_t width) {
         values(name, {rows, width});
@@ -54,7 +56,8 @@ void list_decoder(Lister& list, const config::Config& config, const layout::Para
     list.values("query", {rows, heads, query});
     list.values("index key", {rows, config.index_dim});
     list.values("index query", {rows, config.index_heads, config.index_dim});
-    if (form.index_query_codes) list.add("index query codes", DType::f8_e4m3, {rows, config.index_heads, config.index_dim});
+    if (form.index_query_codes)
+        list.add("index query codes", DType::f8_e4m3, {rows, config.index_heads, config.index_dim});
     list.add("index weights", DType::f32, {rows, config.index_heads});
     list.add("selection", DType::i32, {rows, config.index_top_k + 1});
     list.values("latent_out", {rows, heads, config.latent_dim});
@@ -64,7 +67,8 @@ void list_decoder(Lister& list, const config::Config& config, const layout::Para
     list.add("logits", DType::f32, {sizes.max_num_seqs, config.vocab_size / layout.tensor});
 }
 
-// batch::BatchBuilder: token ids, positions, sequence ids, slots; query starts, context lengths, logit rows; page table.
+// batch::BatchBuilder: token ids, positions, sequence ids, slots; query starts, context lengths, logit rows; page
+// table.
 void list_batch(Lister& list, const StepSizes& sizes) {
     list.add("batch", DType::i32, {4 * sizes.max_num_tokens + 3 * sizes.max_num_seqs + 1});
     list.add("page table", DType::i32, {sizes.max_num_seqs, ceil_div(sizes.max_model_len, kPageTokens)});

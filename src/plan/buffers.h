@@ -14,11 +14,11 @@
 namespace glm5::plan {
 
 struct StepSizes {
-    int64_t max_num_tokens = 0;     // of a step
-    int64_t max_num_seqs = 0;       // of a step; at most max_num_tokens
-    int64_t max_model_len = 0;      // positions of one sequence
-    int64_t num_vocab_tokens = 0;   // tokens that can be sampled
-    int num_threads = 1;            // CPU
+    int64_t max_num_tokens = 0;    // of a step
+    int64_t max_num_seqs = 0;      // of a step; at most max_num_tokens
+    int64_t max_model_len = 0;     // positions of one sequence
+    int64_t num_vocab_tokens = 0;  // tokens that can be sampled
+    int num_threads = 1;           // CPU
 };
 
 struct Buffer {

@@ -12,7 +12,8 @@ struct Cut {
 
 Status check_cut(const Cut& cut) {
     if (cut.size % cut.parts != 0)
-        return invalid_argument("config.json: {}: {} cannot be shared evenly by {} ranks", cut.key, cut.size, cut.parts);
+        return invalid_argument("config.json: {}: {} cannot be shared evenly by {} ranks", cut.key, cut.size,
+                                cut.parts);
     if (cut.parts > 1 && cut.size / cut.parts % cut.block != 0)
         return invalid_argument(
             "config.json: {}: {} shared by {} ranks are {} each, which does not end on a quantisation block of {}",

@@ -23,7 +23,8 @@ const std::vector<Device>& known_gpus();
 // Upper and lower case alike; none for another name.
 std::optional<Device> find_gpu(std::string_view name);
 
-// Memory of this machine that the process may use: what is built in, or the limit of its control group when that is less.
+// Memory of this machine that the process may use: what is built in, or the limit of its control group when that is
+// less.
 int64_t host_memory_bytes();
 
 }  // namespace glm5::plan

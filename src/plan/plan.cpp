@@ -83,7 +83,8 @@ Status fit_of(const Plan& plan) {
     const int64_t pages = (plan.sizes.max_model_len + kPageTokens - 1) / kPageTokens;
     if (plan.planned_bytes() > plan.budget_bytes)
         return resource_exhausted(
-            "the model does not fit: a rank needs {} (weights {}, step buffers and workspaces {}, cache {}, other {}), and "
+            "the model does not fit: a rank needs {} (weights {}, step buffers and workspaces {}, cache {}, other {}), "
+            "and "
             "may use {} ({} of {})",
             size_text(plan.planned_bytes()), size_text(plan.weights.total()),
             size_text(total_bytes(plan.step_buffers) + total_bytes(plan.workspaces)), size_text(plan.cache_bytes()),

@@ -1,5 +1,5 @@
-// make_plan: bytes of everything that a rank holds, from a config and a parallel layout. Pure: reads no weights, touches
-// no device. What serve allocates is sized by it, and `glm5 plan` prints it.
+// make_plan: bytes of everything that a rank holds, from a config and a parallel layout. Pure: reads no weights,
+// touches no device. What serve allocates is sized by it, and `glm5 plan` prints it.
 //
 //   pages = floor((memory · utilization − weights − step buffers − workspaces − communication − context − graphs) /
 //                 page bytes), unless the cache's bytes are given
@@ -26,18 +26,18 @@ inline constexpr int64_t kCpuCacheBytes = int64_t{2} << 30;
 
 struct PlanOptions {
     Device device;
-    double utilization = 1;       // share of the device's memory that may be used
-    int64_t kv_cache_bytes = 0;   // 0: all that is left
-    int max_model_len = 0;        // 0: the largest that fits, at most the config's
+    double utilization = 1;      // share of the device's memory that may be used
+    int64_t kv_cache_bytes = 0;  // 0: all that is left
+    int max_model_len = 0;       // 0: the largest that fits, at most the config's
     int max_num_batched_tokens = 2048;
     int max_num_seqs = 128;
-    int num_vocab_tokens = 0;     // 0: the config's vocab_size
-    int num_threads = 1;          // CPU
+    int num_vocab_tokens = 0;  // 0: the config's vocab_size
+    int num_threads = 1;       // CPU
     LatentFormat latent = LatentFormat::bf16;
     IndexKeyFormat index_key = IndexKeyFormat::e4m3;
-    bool with_mtp = false;        // the MTP layer's weights and caches
+    bool with_mtp = false;  // the MTP layer's weights and caches
     BackendForm form;
-    StoredFormOf stored_form;     // empty: as published
+    StoredFormOf stored_form;  // empty: as published
 };
 
 // Per token, in all layers together.

@@ -16,8 +16,8 @@ struct StepBytes {
     double total() const { return weights + routed_experts + latent + index_keys; }
 };
 
-// One token each of `num_seqs` sequences, spread over the data-parallel groups, with `context` tokens before it. The MTP
-// layer is left out.
+// One token each of `num_seqs` sequences, spread over the data-parallel groups, with `context` tokens before it. The
+// MTP layer is left out.
 StepBytes step_bytes(const config::Config& config, const Plan& plan, int64_t num_seqs, int64_t context);
 
 // Requires a device of known bandwidth.

@@ -19,8 +19,10 @@ public:
     }
 
     void row(std::string_view name, int64_t bytes) {
-        const double share = 100.0 * static_cast<double>(bytes) / static_cast<double>(plan_.options.device.memory_bytes);
-        line(fmt::format("{:<28}{:>14}{:>8.1f}%", name, size_text(bytes), share), size_text(static_cast<double>(bytes) * ranks_));
+        const double share =
+            100.0 * static_cast<double>(bytes) / static_cast<double>(plan_.options.device.memory_bytes);
+        line(fmt::format("{:<28}{:>14}{:>8.1f}%", name, size_text(bytes), share),
+             size_text(static_cast<double>(bytes) * ranks_));
     }
     void buffer(const Buffer& buffer) {
         text_ += fmt::format("    {:<24}{:>14}    {}\n", buffer.name, size_text(buffer.bytes), buffer.formula);
@@ -44,9 +46,8 @@ std::string memory_table(const Plan& plan, bool buffers) {
     for (int i = 0; i < kNumWeightParts; ++i)
         if (plan.weights.parts[i] > 0)
             table.row(fmt::format("  {}", weight_part_name(static_cast<WeightPart>(i))), plan.weights.parts[i]);
-    const std::pair<std::string_view, const std::vector<Buffer>*> groups[] = {{"step buffers", &plan.step_buffers},
-                                                                              {"workspaces", &plan.workspaces},
-                                                                              {"communication", &plan.communication}};
+    const std::pair<std::string_view, const std::vector<Buffer>*> groups[] = {
+        {"step buffers", &plan.step_buffers}, {"workspaces", &plan.workspaces}, {"communication", &plan.communication}};
     for (const auto& [name, group] : groups) {
         if (group->empty()) continue;
         table.row(name, total_bytes(*group));
@@ -69,21 +70,24 @@ std::string layout_text(const layout::ParallelLayout& layout) {
 
 std::string cache_text(const Plan& plan) {
     const CacheBytes& cache = plan.cache;
-    std::string text = fmt::format("KV cache of a token: {} bytes (latent {}, index keys {}", with_commas(cache.per_token()),
-                                   with_commas(cache.latent), with_commas(cache.index_keys));
+    std::string text =
+        fmt::format("KV cache of a token: {} bytes (latent {}, index keys {}", with_commas(cache.per_token()),
+                    with_commas(cache.latent), with_commas(cache.index_keys));
     if (cache.mtp > 0) text += fmt::format(", MTP layer {}", with_commas(cache.mtp));
     text += fmt::format("), {}; a page of 64: {} bytes\n", latent_format_name(plan.options.latent),
                         with_commas(cache.per_page()));
     text += fmt::format("KV cache: {:.2f} GiB = {} pages = {} tokens", gib(plan.cache_bytes()),
                         with_commas(plan.num_pages), with_commas(plan.num_tokens()));
     if (plan.layout.data > 1)
-        text += fmt::format(" in each of {} groups, {} in all", plan.layout.data, with_commas(plan.num_tokens_of_all()));
+        text +=
+            fmt::format(" in each of {} groups, {} in all", plan.layout.data, with_commas(plan.num_tokens_of_all()));
     return text + "\n";
 }
 
 std::string capacity_text(const Plan& plan) {
     const int64_t model_len = plan.sizes.max_model_len;
-    std::string text = fmt::format("sequences at once: {:.2f} of {} tokens", plan.concurrency(model_len), with_commas(model_len));
+    std::string text =
+        fmt::format("sequences at once: {:.2f} of {} tokens", plan.concurrency(model_len), with_commas(model_len));
     for (const int64_t len : {8192, 32768, 131072})
         if (len < model_len) text += fmt::format(", {:.2f} of {}", plan.concurrency(len), with_commas(len));
     return text + fmt::format("\nlargest context that fits: {} tokens\n", with_commas(plan.largest_model_len));
@@ -112,8 +116,9 @@ std::vector<int64_t> step_contexts(const Plan& plan) {
 std::string step_table(const config::Config& config, const Plan& plan) {
     const Device& device = plan.options.device;
     if (device.bytes_per_second <= 0) return {};
-    std::string text = fmt::format("least time of a decode step: bytes a rank reads / {:.2f} TB/s\n{:>10}{:>10}{:>10}{:>10}\n",
-                                   device.bytes_per_second / 1e12, "sequences", "context", "GB", "ms");
+    std::string text =
+        fmt::format("least time of a decode step: bytes a rank reads / {:.2f} TB/s\n{:>10}{:>10}{:>10}{:>10}\n",
+                    device.bytes_per_second / 1e12, "sequences", "context", "GB", "ms");
     for (const int64_t num_seqs : kStepSeqs)
         for (const int64_t context : step_contexts(plan)) {
             const StepBytes bytes = step_bytes(config, plan, num_seqs, context);
@@ -125,8 +130,8 @@ std::string step_table(const config::Config& config, const Plan& plan) {
 
 std::string alternatives_table(const std::vector<Alternative>& alternatives) {
     if (alternatives.empty()) return {};
-    std::string text = fmt::format("{:<36}{:>7}{:>18}{:>14}{:>16}\n", "what else", "ranks", "weights a rank",
-                                   "tokens", "largest context");
+    std::string text = fmt::format("{:<36}{:>7}{:>18}{:>14}{:>16}\n", "what else", "ranks", "weights a rank", "tokens",
+                                   "largest context");
     for (const auto& [name, plan] : alternatives)
         text += fmt::format("{:<36}{:>7}{:>18}{:>14}{:>16}\n", name, plan.layout.num_ranks(),
                             size_text(plan.weights.total()),

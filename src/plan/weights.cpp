@@ -27,7 +27,8 @@ int64_t matrix_bytes(int64_t out, int64_t in, StoredForm stored, DType dtype, co
     switch (stored) {
         case StoredForm::plain: return rows * round_up(in * dtype_bytes(dtype), form.row_bytes_multiple);
         case StoredForm::fp8:
-            return rows * round_up(in, form.row_bytes_multiple) + ceil_div(rows, form.scale_rows) * ceil_div(in, kFp8Block) * 4;
+            return rows * round_up(in, form.row_bytes_multiple) +
+                   ceil_div(rows, form.scale_rows) * ceil_div(in, kFp8Block) * 4;
         // Two scalars beside the weights and the scales of their groups.
         case StoredForm::nvfp4: return rows * ceil_div(in, 2) + rows * ceil_div(in, kNvfp4Group) + 8;
     }

@@ -32,8 +32,8 @@ std::vector<Buffer> cpu_workspaces(const config::Config& config, const BackendFo
     const int64_t rows = sizes.max_num_tokens, slots = config.num_experts_per_token, hidden = config.hidden_size;
     const int64_t width = config.moe_intermediate_size, shared = config.shared_expert_width();
     const int64_t gate = std::max<int64_t>(slots * width + shared, config.intermediate_size);
-    const int64_t scales = std::max(slots * ceil_div(width, 128) + ceil_div(shared, 128),
-                                    ceil_div(config.intermediate_size, 128));
+    const int64_t scales =
+        std::max(slots * ceil_div(width, 128) + ceil_div(shared, 128), ceil_div(config.intermediate_size, 128));
     const int64_t context = padded_context(sizes);
     const int64_t group = std::clamp<int64_t>(kGroupScores / context, 1, kGroupTokens);
     const bool selects = sizes.max_model_len > config.index_top_k;
@@ -51,8 +51,7 @@ std::vector<Buffer> cpu_workspaces(const config::Config& config, const BackendFo
         {"router logits", fmt::format("{} x {} F32", rows, config.num_experts), rows * config.num_experts * 4},
         {"thread memory", fmt::format("{} x {} bytes", sizes.num_threads, thread), sizes.num_threads * thread},
     };
-    if (selects)
-        buffers.push_back({"index scores", fmt::format("{} x {} F32", group, context), group * context * 4});
+    if (selects) buffers.push_back({"index scores", fmt::format("{} x {} F32", group, context), group * context * 4});
     return buffers;
 }
 
@@ -69,8 +68,9 @@ std::vector<Buffer> gpu_workspaces(const config::Config& config, const layout::P
     const int64_t group = std::max(kTokenStep, kScoreBytes / (4 * context) / kTokenStep * kTokenStep);
     const int64_t score_rows = std::min(group, ceil_div(rows, kTokenStep) * kTokenStep);
     const int64_t pairs = std::min(rows, kMaxMoeTokens) * (config.num_experts_per_token + 1);
-    const int64_t width = std::max({config.intermediate_size / layout.tensor, config.shared_expert_width() / layout.tensor,
-                                    config.moe_intermediate_size / layout.expert_tensor()});
+    const int64_t width =
+        std::max({config.intermediate_size / layout.tensor, config.shared_expert_width() / layout.tensor,
+                  config.moe_intermediate_size / layout.expert_tensor()});
     const int64_t pair_bytes = 2 * width + 4 * ceil_div(width, 128) + 4 * hidden + 24;
     return {
         {"index scores", fmt::format("{} x {} F32", score_rows, context), score_rows * context * 4},
@@ -93,8 +93,8 @@ std::vector<Buffer> communication_buffers(const config::Config& config, const la
     };
     if (layout.expert > 1 && layout.data > 1) {
         const int64_t sent = fp8_row_bytes(hidden) + 2 * hidden;
-        buffers.push_back({"experts' tokens", fmt::format("{} x {} x {} bytes", layout.data, rows, sent),
-                           layout.data * rows * sent});
+        buffers.push_back(
+            {"experts' tokens", fmt::format("{} x {} x {} bytes", layout.data, rows, sent), layout.data * rows * sent});
     }
     return buffers;
 }

@@ -1,5 +1,5 @@
-// A plan against what the CPU backend, the decoder, the batch and the sampler allocate: glm5-nano and small checkpoints,
-// through the engine.
+// A plan against what the CPU backend, the decoder, the batch and the sampler allocate: glm5-nano and small
+// checkpoints, through the engine.
 #include <future>
 
 #include "backend/registry.h"

@@ -57,7 +57,8 @@ TEST(Plan, ThePublishedExample) {
     // With indexers shared as in GLM-5.2 the same memory holds 8 % more, in fp8_ds_mla nearly twice as much.
     EXPECT_EQ(plan.cache_bytes() / planned(with_shared_indexers(glm5_fp8()), kTp8, options).cache.per_token(), 747'552);
     options.latent = LatentFormat::fp8_ds_mla;
-    EXPECT_EQ(plan.cache_bytes() / planned(with_shared_indexers(glm5_fp8()), kTp8, options).cache.per_token(), 1'283'728);
+    EXPECT_EQ(plan.cache_bytes() / planned(with_shared_indexers(glm5_fp8()), kTp8, options).cache.per_token(),
+              1'283'728);
 }
 
 // GLM-5.2 in vLLM: "Available KV cache memory: 28.85 GiB", "GPU KV cache size: 574,336 tokens", fp8_ds_mla.
@@ -173,7 +174,8 @@ TEST(Alternatives, SayWhatOtherChoicesGive) {
     const auto list = alternatives(glm5_fp8(), plan);
     ASSERT_EQ(list.size(), 4u);
     const Plan &fp8 = list[0].plan, &data = list[1].plan, &nvfp4 = list[2].plan, &shared = list[3].plan;
-    EXPECT_NEAR(static_cast<double>(fp8.num_tokens()) / static_cast<double>(plan.num_tokens()), 100'152.0 / 61'464, 1e-3);
+    EXPECT_NEAR(static_cast<double>(fp8.num_tokens()) / static_cast<double>(plan.num_tokens()), 100'152.0 / 61'464,
+                1e-3);
     EXPECT_EQ(data.layout, (layout::ParallelLayout{.tensor = 1, .data = 8, .expert = 8}));
     EXPECT_GT(data.num_tokens_of_all(), 3 * plan.num_tokens());
     EXPECT_EQ(nvfp4.layout.num_ranks(), 4);
@@ -189,7 +191,8 @@ TEST(Alternatives, SayWhatOtherChoicesGive) {
     // What is so already is not offered.
     PlanOptions options = gpu_options("b200");
     options.latent = LatentFormat::fp8_ds_mla;
-    EXPECT_EQ(alternatives(glm52_fp8(), planned(glm52_fp8(), {.tensor = 1, .data = 8, .expert = 8}, options)).size(), 0u);
+    EXPECT_EQ(alternatives(glm52_fp8(), planned(glm52_fp8(), {.tensor = 1, .data = 8, .expert = 8}, options)).size(),
+              0u);
 }
 
 TEST(Devices, ByName) {

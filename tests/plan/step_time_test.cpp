@@ -63,9 +63,9 @@ TEST(StepTime, SharedIndexers) {
         int64_t context;
         double h200, b200;
     };
-    const Case cases[] = {{1, k4, 1.41, 0.85},    {1, k32, 1.43, 0.86},  {1, k128, 1.48, 0.89},
-                          {1, 1 << 20, 2.01, 1.2}, {8, k4, 5.22, 3.13},   {8, k128, 5.81, 3.49},
-                          {32, k32, 14.14, 8.49}, {128, k4, 22.45, 13.47}, {128, k128, 31.83, 19.10}};
+    const Case cases[] = {{1, k4, 1.41, 0.85},     {1, k32, 1.43, 0.86},    {1, k128, 1.48, 0.89},
+                          {1, 1 << 20, 2.01, 1.2}, {8, k4, 5.22, 3.13},     {8, k128, 5.81, 3.49},
+                          {32, k32, 14.14, 8.49},  {128, k4, 22.45, 13.47}, {128, k128, 31.83, 19.10}};
     for (const Case& c : cases) {
         EXPECT_NEAR(ms(config, plan, c.num_seqs, c.context, 4.8), c.h200, 0.006 + 1e-3 * c.h200) << c.num_seqs;
         EXPECT_NEAR(ms(config, plan, c.num_seqs, c.context, 8.0), c.b200, 0.01 + 1e-3 * c.b200) << c.num_seqs;

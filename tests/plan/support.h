@@ -13,8 +13,12 @@ inline config::Config published(const std::string& name) {
     EXPECT_TRUE(config.ok()) << name << ": " << config.status().message();
     return *std::move(config);
 }
-inline config::Config glm5_fp8() { return published("glm-5-fp8_config"); }
-inline config::Config glm52_fp8() { return published("glm-5.2-fp8_config"); }
+inline config::Config glm5_fp8() {
+    return published("glm-5-fp8_config");
+}
+inline config::Config glm52_fp8() {
+    return published("glm-5.2-fp8_config");
+}
 
 inline const layout::ParallelLayout kTp8 = {.tensor = 8};
 
@@ -35,7 +39,11 @@ inline Plan planned(const config::Config& config, const layout::ParallelLayout& 
     return *std::move(plan);
 }
 
-inline double gib(double bytes) { return bytes / (1 << 30); }
-inline int64_t bytes_of_gib(double gib) { return static_cast<int64_t>(gib * (1 << 30)); }
+inline double gib(double bytes) {
+    return bytes / (1 << 30);
+}
+inline int64_t bytes_of_gib(double gib) {
+    return static_cast<int64_t>(gib * (1 << 30));
+}
 
 }  // namespace glm5::plan

@@ -16,8 +16,7 @@ Config with(Config config, Quantization quantization) {
 }
 
 double rank_gib(const Config& config, int tensor, bool with_mtp) {
-    return gib(static_cast<double>(
-        weight_bytes(config, {.tensor = tensor}, BackendForm::stored(), with_mtp).total()));
+    return gib(static_cast<double>(weight_bytes(config, {.tensor = tensor}, BackendForm::stored(), with_mtp).total()));
 }
 
 TEST(Weights, BytesOfTheCheckpointsAreThoseOfTheirIndexes) {
@@ -50,8 +49,8 @@ TEST(Weights, ARankOfEight) {
     EXPECT_EQ(rank_gib(with(published("glm-5.1_config"), Quantization::fp8), 8, true), rank_gib(glm5_fp8(), 8, true));
 }
 
-// vLLM logged 89.43 GiB a rank for GLM-5-FP8 on eight B200, 715 GiB in all. It keeps kv_b_proj and the indexer's wq_b in
-// bf16 there; this server keeps kv_b_proj and wk.
+// vLLM logged 89.43 GiB a rank for GLM-5-FP8 on eight B200, 715 GiB in all. It keeps kv_b_proj and the indexer's wq_b
+// in bf16 there; this server keeps kv_b_proj and wk.
 TEST(Weights, ThePublishedExample) {
     const Config config = glm5_fp8();
     const double stored = rank_gib(config, 8, false);
@@ -114,9 +113,10 @@ TEST(CheckLayout, NamesTheKeyThatCannotBeCut) {
     for (const int tensor : {1, 2, 4, 8, 16}) EXPECT_EQ(message(glm5_fp8(), {.tensor = tensor}), "");
     EXPECT_EQ(message(glm5_fp8(), {.tensor = 3}),
               "config.json: num_attention_heads: 64 cannot be shared evenly by 3 ranks");
-    EXPECT_EQ(message(glm5_fp8(), {.tensor = 32}),
-              "config.json: n_shared_experts: 2048 shared by 32 ranks are 64 each, which does not end on a quantisation "
-              "block of 128");
+    EXPECT_EQ(
+        message(glm5_fp8(), {.tensor = 32}),
+        "config.json: n_shared_experts: 2048 shared by 32 ranks are 64 each, which does not end on a quantisation "
+        "block of 128");
     EXPECT_EQ(message(glm5_fp8(), {.tensor = 1, .data = 3, .expert = 3}),
               "config.json: n_routed_experts: 256 cannot be shared evenly by 3 ranks");
     EXPECT_EQ(message(published("glm-5_config"), {.tensor = 32}), "");
