@@ -13,7 +13,10 @@
 namespace glm5::cuda {
 
 void check_cuda(cudaError_t error, const char* what) {
-    if (error != cudaSuccess) throw ops::DeviceFault(fmt::format("CUDA: {}: {}", what, cudaGetErrorString(error)));
+    using Kind = ops::DeviceFault::Kind;
+    if (error == cudaSuccess) return;
+    throw ops::DeviceFault(fmt::format("CUDA: {}: {}", what, cudaGetErrorString(error)),
+                           error == cudaErrorMemoryAllocation ? Kind::out_of_memory : Kind::other);
 }
 
 Result<std::unique_ptr<ops::Backend>> make_cuda_backend(const ops::Numerics& numerics, int index) {

@@ -1,5 +1,6 @@
 // The product for few tokens on Hopper, where reading the weights is the work. 64 rows of weights fill the rows of a
-// wgmma, tokens its columns; a cluster of CTAs shares the k of one weight tile and adds its parts in rank order.
+// wgmma, tokens its columns; a cluster of CTAs shares the k of one weight tile. Each CTA finishes some rows of the tile: the
+// others send it their sums, which it adds in rank order.
 //
 // One producer thread streams weight tiles through a ring; a warpgroup multiplies. The tokens' part of k (the slab) lies in
 // shared memory whole before the first product, swizzled as the weights are: e4m3 tiles are copied as they lie, bf16 rows
@@ -23,16 +24,14 @@ constexpr int kMaxCluster = 8;
 constexpr int kSlabTiles = 4;  // wanted of a CTA: 32 KB of weights, three CTAs an SM
 constexpr int kMaxSharedBytes = 227 * 1024;
 
-// Shared memory: ring of weight tiles, the tokens' slab, its scales, the weights' scales, barriers. The sums that the
-// cluster exchanges lie where the slab was.
+// Shared memory: the ring of weight tiles, the slab, the sums that a CTA is sent ([parts][n][64 / parts]), the slab's
+// scales, the weights' scales, barriers.
 template <int n>
 struct Plan {
-    static constexpr int kSumStride = kTileRows + 4;  // keeps the accumulators' columns in different banks
-    static constexpr int kSumBytes = n * kSumStride * 4;
-    static int slab_bytes(int slab_tiles) { return std::max(slab_tiles * n * kTileRowBytes, kSumBytes); }
+    static constexpr int kSumBytes = n * kTileRows * 4;
     static int bytes(int slab_tiles) {
-        return 1024 + kStages * kTileBytes + static_cast<int>(round_up(slab_bytes(slab_tiles), 1024)) +
-               slab_tiles * (n + 1) * 4 + (2 * kStages + 1) * 8 + 16;
+        return 1024 + kStages * kTileBytes + slab_tiles * n * kTileRowBytes + kSumBytes + slab_tiles * (n + 1) * 4 +
+               (2 * kStages + 1) * 8 + 16;
     }
 };
 
@@ -154,12 +153,11 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
     uint8_t* memory = shared_memory + (base - shared_address(shared_memory));
     uint8_t* slab = memory + kStages * kTileBytes;
-    const int slab_bytes =
-        static_cast<int>(round_up(max(max_slab_tiles * n * kTileRowBytes, Plan<n>::kSumBytes), 1024));
-    auto* x_scales = reinterpret_cast<float*>(slab + slab_bytes);
+    auto* sums = reinterpret_cast<float*>(slab + max_slab_tiles * n * kTileRowBytes);
+    auto* x_scales = sums + Plan<n>::kSumBytes / 4;
     auto* weight_scales = x_scales + max_slab_tiles * n;
-    const uint32_t full =
-        static_cast<uint32_t>(round_up(shared_address(weight_scales + max_slab_tiles), 8)), empty = full + kStages * 8, slab_full = empty + kStages * 8;
+    const uint32_t full = static_cast<uint32_t>(round_up(shared_address(weight_scales + max_slab_tiles), 8));
+    const uint32_t empty = full + kStages * 8, slab_full = empty + kStages * 8;
 
     const uint32_t rank = cluster_rank(), parts = cluster_size();
     const Work work = find_work(params, blockIdx.x / parts);
@@ -177,6 +175,7 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
         barrier_init_fence();
     }
     __syncthreads();
+    cluster_arrive();
     let_next_start();
 
     float sum[n / 2];
@@ -217,34 +216,37 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
         else
             multiply<n, Operand::bf16>(sum, num_tiles, base, shared_address(slab), x_scales, weight_scales, full, empty);
 
-        // The slab has been read by every warp of the group; sums of the CTA take its place: [n, 64].
-        asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
-        auto* sums = reinterpret_cast<float*>(slab);
-        const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
-#pragma unroll
-        for (int j = 0; j < n / 8; ++j)
-#pragma unroll
-            for (int i = 0; i < 4; ++i)
-                sums[(j * 8 + column + i % 2) * Plan<n>::kSumStride + row + i / 2 * 8] = sum[4 * j + i];
     }
 
-    cluster_sync();
+    cluster_wait();  // every CTA of the cluster runs, so that its shared memory is there
+    const int part_rows = kTileRows / parts;
     if (threadIdx.x < kConsumers) {
-        const uint32_t sums = shared_address(slab);
-        for (int pair = rank * kConsumers + threadIdx.x; pair < n * kTileRows / 2; pair += parts * kConsumers) {
-            const int token = first_token + pair / (kTileRows / 2), row = pair % (kTileRows / 2) * 2;
-            if (token >= params.num_tokens) break;
-            const uint32_t at = sums + (pair / (kTileRows / 2) * Plan<n>::kSumStride + row) * 4;
-            float2 total = make_float2(0, 0);
-            for (uint32_t part = 0; part < parts; ++part) {
-                const float2 value = cluster_load_float2(cluster_address(at, part));
-                total.x += value.x;
-                total.y += value.y;
-            }
-            store_pair(layer, work, token, work.row_tile * kTileRows + row, total);
+        const int first_row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const int row = first_row + half * 8, owner = row / part_rows;
+            const uint32_t place =
+                cluster_address(shared_address(sums + rank * n * part_rows + row % part_rows), owner);
+#pragma unroll
+            for (int j = 0; j < n / 8; ++j)
+#pragma unroll
+                for (int i = 0; i < 2; ++i)
+                    cluster_store_float(place + (j * 8 + column + i) * part_rows * 4, sum[4 * j + half * 2 + i]);
         }
     }
-    cluster_sync();  // until every CTA has been read
+    cluster_sync();
+    if (threadIdx.x >= kConsumers) return;
+    for (int pair = threadIdx.x; pair < n * part_rows / 2; pair += kConsumers) {
+        const int token = pair / (part_rows / 2), row = pair % (part_rows / 2) * 2;
+        if (first_token + token >= params.num_tokens) break;
+        float2 total = make_float2(0, 0);
+        for (int part = 0; part < static_cast<int>(parts); ++part) {
+            const float2 value = *reinterpret_cast<const float2*>(sums + (part * n + token) * part_rows + row);
+            total.x += value.x;
+            total.y += value.y;
+        }
+        store_pair(layer, work, first_token + token, work.row_tile * kTileRows + rank * part_rows + row, total);
+    }
 #endif
 }
 

@@ -1,6 +1,7 @@
 // gate_up on Hopper. A cluster has one item and 128 of the expert's rows, and shares k among its CTAs: weights in the rows of
-// wgmma, pairs in its columns, as in gemm/sm90_few_rows.cu. Two warpgroups have 64 rows each, of gate and of up alike,
-// so that a value and its gate meet in one place. 128 rows are a block of the FP8 form, which the cluster finishes.
+// wgmma, pairs in its columns, as in gemm/sm90_few_rows.cu. Two warpgroups have 64 rows each, of gate and of up alike.
+// Each CTA finishes some of the pairs: the others send it their sums, which it adds in rank order. The 128 rows are a block
+// of the FP8 form, so that one warp finishes a pair.
 #include "backend/cuda/device/cluster.cuh"
 #include "backend/cuda/device/copy.cuh"
 #include "backend/cuda/device/launch_kernel.cuh"
@@ -17,20 +18,16 @@ constexpr int kThreads = kConsumers + 32;
 constexpr int kRows = 128;
 constexpr int kStages = 3;
 constexpr int kStageBytes = 4 * kTileBytes;  // gate, gate + 64 rows, up, up + 64 rows
-constexpr int kSumStride = kRows + 4;
+constexpr int kMaxCluster = 8;
 
-// More pairs make what the CTAs of a cluster exchange dearer.
+// What a CTA is sent: [parts][gate, up][n / parts][128].
 template <int n>
-constexpr int kMaxCluster = n == 64 ? 4 : 8;
-
-template <int n>
-constexpr int kSumsBytes = 2 * n * kSumStride * 4;  // of gate and up; in the ring's place
-static_assert(kSumsBytes<64> <= kStages * kStageBytes);
+constexpr int kSumsBytes = 2 * n * kRows * 4;
 
 template <int n>
 int shared_bytes(int slab_tiles) {
-    return 1024 + kStages * kStageBytes + static_cast<int>(round_up(slab_tiles * n * kTileRowBytes, 1024)) +
-           slab_tiles * (n + 2) * 4 + 2 * kStages * 8 + 16;
+    return 1024 + kStages * kStageBytes + slab_tiles * n * kTileRowBytes + kSumsBytes<n> + slab_tiles * (n + 2) * 4 +
+           2 * kStages * 8 + 16;
 }
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
@@ -90,21 +87,28 @@ __device__ void accumulate(float (&sum)[n / 2], uint32_t weight, uint32_t slab, 
 }
 #endif
 
+// A thread's sums of gate (`which` 0) or up (1) to the CTAs that finish their pairs.
 template <int n>
-__device__ void store_sums(float* sums, const float (&sum)[n / 2]) {
+__device__ void send_sums(const float (&sum)[n / 2], float* sums, int which, int rank, int parts) {
     const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+    const int its_pairs = n / parts;
 #pragma unroll
     for (int j = 0; j < n / 8; ++j)
 #pragma unroll
-        for (int i = 0; i < 4; ++i) sums[(j * 8 + column + i % 2) * kSumStride + row + i / 2 * 8] = sum[4 * j + i];
+        for (int i = 0; i < 2; ++i) {
+            const int pair = j * 8 + column + i;
+            const uint32_t place = cluster_address(
+                shared_address(sums + ((rank * 2 + which) * its_pairs + pair / parts) * kRows + row), pair % parts);
+            cluster_store_float(place, sum[4 * j + i]);
+            cluster_store_float(place + 8 * 4, sum[4 * j + 2 + i]);
+        }
 }
 
-__device__ float4 sum_of_parts(uint32_t at, uint32_t parts) {
+__device__ float4 sum_of_parts(const float* first, int stride, int parts) {
     float4 total = make_float4(0, 0, 0, 0);
-    for (uint32_t part = 0; part < parts; ++part) {
-        const float2 low = cluster_load_float2(cluster_address(at, part));
-        const float2 high = cluster_load_float2(cluster_address(at + 8, part));
-        total.x += low.x, total.y += low.y, total.z += high.x, total.w += high.y;
+    for (int part = 0; part < parts; ++part) {
+        const float4 value = *reinterpret_cast<const float4*>(first + part * stride);
+        total.x += value.x, total.y += value.y, total.z += value.z, total.w += value.w;
     }
     return total;
 }
@@ -121,7 +125,8 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
     uint8_t* memory = shared_memory + (base - shared_address(shared_memory));
     uint8_t* slab = memory + kStages * kStageBytes;
-    auto* x_scales = reinterpret_cast<float*>(slab + round_up(max_slab_tiles * n * kTileRowBytes, 1024));
+    auto* sums = reinterpret_cast<float*>(slab + max_slab_tiles * n * kTileRowBytes);
+    auto* x_scales = sums + kSumsBytes<n> / 4;
     auto* weight_scales = x_scales + max_slab_tiles * n;  // gate, up
     const uint32_t full = static_cast<uint32_t>(round_up(shared_address(weight_scales + 2 * max_slab_tiles), 8));
     const uint32_t empty = full + kStages * 8;
@@ -141,7 +146,11 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
         barrier_init_fence();
     }
     __syncthreads();
+    cluster_arrive();
 
+    float gate[n / 2], up[n / 2];
+#pragma unroll
+    for (int i = 0; i < n / 2; ++i) gate[i] = up[i] = 0;
     if (threadIdx.x >= kConsumers) {
         if (threadIdx.x == kConsumers) {
             const int64_t row_tile = (expert * params.width + block * kRows) / kTileRows;
@@ -171,9 +180,6 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
         asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
 
         const int group = threadIdx.x / 128;
-        float gate[n / 2], up[n / 2];
-#pragma unroll
-        for (int i = 0; i < n / 2; ++i) gate[i] = up[i] = 0;
         for (int tile = 0; tile < num_tiles; ++tile) {
             const int stage = tile % kStages;
             barrier_wait(full + stage * 8, tile / kStages & 1);
@@ -184,22 +190,24 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
                                    weight_scales[max_slab_tiles + tile], tile == 0);
             if (threadIdx.x % 32 == 0) barrier_arrive(empty + stage * 8);
         }
-        // Both groups have read the whole ring.
-        asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
-        auto* sums = reinterpret_cast<float*>(memory);
-        store_sums<n>(sums, gate);
-        store_sums<n>(sums + n * kSumStride, up);
     }
 
+    cluster_wait();  // every CTA of the cluster runs, so that its shared memory is there
+    if (threadIdx.x < kConsumers) {
+        send_sums<n>(gate, sums, 0, rank, parts);
+        send_sums<n>(up, sums, 1, rank, parts);
+    }
     cluster_sync();
-    const int warp = threadIdx.x / 32;
-    if (threadIdx.x < kConsumers)
-        for (int pair = rank + parts * warp; pair < item.num_pairs; pair += parts * (kConsumers / 32)) {
-            const uint32_t at = base + (pair * kSumStride + threadIdx.x % 32 * 4) * 4;
-            const float4 gate = sum_of_parts(at, parts), up = sum_of_parts(at + n * kSumStride * 4, parts);
-            store_hidden<operand == Operand::e4m3>(params, item.first_pair + pair, block * kRows, gate, up);
-        }
-    cluster_sync();  // until every CTA has been read
+    if (threadIdx.x >= kConsumers) return;
+    const int its_pairs = n / parts, stride = 2 * its_pairs * kRows;
+    for (int own = threadIdx.x / 32; own < its_pairs; own += kConsumers / 32) {
+        const int pair = own * parts + rank;
+        if (pair >= item.num_pairs) break;
+        const float* first = sums + own * kRows + threadIdx.x % 32 * 4;
+        const float4 its_gate = sum_of_parts(first, stride, parts);
+        const float4 its_up = sum_of_parts(first + its_pairs * kRows, stride, parts);
+        store_hidden<operand == Operand::e4m3>(params, item.first_pair + pair, block * kRows, its_gate, its_up);
+    }
 #endif
 }
 
@@ -207,7 +215,7 @@ template <int n, Operand operand>
 void launch_for(const Launch& launch, const MoeParams& params) {
     const int k_tiles = params.hidden * (operand == Operand::e4m3 ? 1 : 2) / kTileRowBytes;
     int cluster = 1;
-    while (cluster < kMaxCluster<n> && k_tiles / cluster >= 4) cluster *= 2;
+    while (cluster < kMaxCluster && k_tiles / cluster >= 4) cluster *= 2;
     const int slab_tiles = static_cast<int>(ceil_div(k_tiles, cluster));
     launch_kernel(launch, "moe_gate_up_sm90", gate_up_kernel<n, operand>,
                   {.grid = dim3(params.width / kRows * cluster, params.max_items()),
