@@ -31,6 +31,7 @@ Result<std::unique_ptr<Decoder>> Decoder::load(const config::Config& config, con
     all_limits.hidden_size = config.hidden_size;
     all_limits.mlp_width =
         std::max({config.intermediate_size, config.moe_intermediate_size, config.shared_expert_width()});
+    all_limits.expert_width = std::max(config.moe_intermediate_size, config.shared_expert_width());
     all_limits.vocab_size = config.vocab_size;
     backend.prepare(all_limits);
     return std::unique_ptr<Decoder>(new Decoder(config, backend, limits, std::move(weights)));

@@ -35,6 +35,7 @@ struct StepLimits {
     int64_t experts_per_token = 0;
     int64_t hidden_size = 0;
     int64_t mlp_width = 0;           // widest dense, shared or routed MLP
+    int64_t expert_width = 0;        // of a routed or shared expert
     int64_t vocab_size = 0;
 };
 

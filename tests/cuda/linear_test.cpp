@@ -154,7 +154,7 @@ TEST_F(Experts, RoutedAndShared) {
         int slots;
         std::vector<int64_t> rows;
     };
-    for (const Case& c : {Case{256, 128, 16, 4, {1, 5, 33, 300, 2100}}, Case{6144, 256, 24, 8, {1, 3, 40, 130}}}) {
+    for (const Case& c : {Case{256, 128, 16, 4, {1, 5, 33, 300, 2100}}, Case{6144, 256, 24, 8, {1, 3, 40, 130, 1100}}}) {
         ops::StepLimits limits = full_limits();
         limits.max_tokens = 2304;
         Twin twin(LatentFormat::bf16, limits);

@@ -84,6 +84,7 @@ ops::StepLimits full_limits() {
             .experts_per_token = 8,
             .hidden_size = 6144,
             .mlp_width = 12288,
+            .expert_width = 2048,
             .vocab_size = 154880};
 }
 

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "backend/cuda/attention.h"
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/mlp.h"
@@ -11,6 +13,31 @@
 #include "ops/device_fault.h"
 
 namespace glm5::cuda {
+namespace {
+
+constexpr size_t kMaxGraphs = 128;  // each takes device memory: 2.5 KB per launch
+constexpr int kCapabilities[] = {90, 100, 120};
+
+// Why device `index` cannot be used, or ok with its properties.
+Result<cudaDeviceProp> find_device(int index) {
+    int count = 0;
+    if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess)
+        return unsupported("--device cuda: {}", cudaGetErrorString(error));
+    if (index < 0 || index >= count) return unsupported("--device cuda: there is no device {} of {}", index, count);
+    cudaDeviceProp properties;
+    if (const cudaError_t error = cudaGetDeviceProperties(&properties, index); error != cudaSuccess)
+        return unsupported("--device cuda: device {}: {}", index, cudaGetErrorString(error));
+    if (std::ranges::count(kCapabilities, properties.major * 10 + properties.minor) == 0)
+        return unsupported("--device cuda: {} has compute capability {}.{}; supported are 9.0, 10.0 and 12.0",
+                           properties.name, properties.major, properties.minor);
+    return properties;
+}
+
+}  // namespace
+
+bool has_cuda_device(int index) {
+    return find_device(index).ok();
+}
 
 void check_cuda(cudaError_t error, const char* what) {
     using Kind = ops::DeviceFault::Kind;
@@ -20,17 +47,7 @@ void check_cuda(cudaError_t error, const char* what) {
 }
 
 Result<std::unique_ptr<ops::Backend>> make_cuda_backend(const ops::Numerics& numerics, int index) {
-    int count = 0;
-    if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess)
-        return unsupported("--device cuda: {}", cudaGetErrorString(error));
-    if (index < 0 || index >= count) return unsupported("--device cuda: there is no device {} of {}", index, count);
-    cudaDeviceProp properties;
-    if (const cudaError_t error = cudaGetDeviceProperties(&properties, index); error != cudaSuccess)
-        return unsupported("--device cuda: device {}: {}", index, cudaGetErrorString(error));
-    const int capability = properties.major * 10 + properties.minor;
-    if (capability != 90 && capability != 100 && capability != 120)
-        return unsupported("--device cuda: {} has compute capability {}.{}; supported are 9.0, 10.0 and 12.0",
-                           properties.name, properties.major, properties.minor);
+    if (const auto device = find_device(index); !device.ok()) return device.status();
     if (numerics.activation != ops::ActivationFormat::bf16 || numerics.latent == LatentFormat::f32 ||
         numerics.linear_input != ops::LinearInput::fp8_1x128 || numerics.index_key != IndexKeyFormat::e4m3)
         return unsupported("--device cuda: activations are bfloat16, and caches bfloat16 or fp8_ds_mla");
@@ -52,7 +69,7 @@ CudaBackend::CudaBackend(const ops::Numerics& numerics, int device) : numerics_(
 }
 
 CudaBackend::~CudaBackend() {
-    for (const auto& [key, graph] : graphs_) cudaGraphExecDestroy(graph);
+    for (const auto& [key, graph] : graphs_) cudaGraphExecDestroy(graph.executable);
     cudaStreamDestroy(launch_.stream);
 }
 
@@ -144,7 +161,7 @@ void CudaBackend::prepare(const ops::StepLimits& limits) {
     const int64_t bytes_before = arena_.allocated_bytes();
     index_workspace_ = allocate(DType::u8, {index_select_workspace_bytes(limits)});
     mla_workspace_ = allocate(DType::u8, {sparse_mla_workspace_bytes(limits)});
-    mlp_workspace_ = allocate(DType::u8, {mlp_workspace_bytes(limits)});
+    mlp_workspace_ = allocate(DType::u8, {mlp_workspace_bytes(launch_, limits)});
     router_logits_ = allocate(DType::f32, {limits.max_tokens, limits.num_experts});
     workspace_bytes_ = arena_.allocated_bytes() - bytes_before;
 }
@@ -163,16 +180,30 @@ int64_t CudaBackend::available_bytes() const {
 
 // A graph of the calls: launching it costs the host one call instead of a thousand.
 void CudaBackend::repeat(uint64_t key, const std::function<void()>& record) {
-    const auto [entry, is_new] = graphs_.try_emplace(key, nullptr);
-    if (is_new) {
+    auto found = graphs_.find(key);
+    if (found == graphs_.end()) {
+        make_room_for_graph();
         cudaGraph_t graph = nullptr;
+        Graph kept;
         check_cuda(cudaStreamBeginCapture(launch_.stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
         record();
         check_cuda(cudaStreamEndCapture(launch_.stream, &graph), "cudaStreamEndCapture");
-        check_cuda(cudaGraphInstantiate(&entry->second, graph, 0), "cudaGraphInstantiate");
+        check_cuda(cudaGraphInstantiate(&kept.executable, graph, 0), "cudaGraphInstantiate");
         check_cuda(cudaGraphDestroy(graph), "cudaGraphDestroy");
+        found = graphs_.emplace(key, kept).first;
     }
-    check_cuda(cudaGraphLaunch(entry->second, launch_.stream), "cudaGraphLaunch");
+    found->second.last_used = ++num_repeats_;
+    check_cuda(cudaGraphLaunch(found->second.executable, launch_.stream), "cudaGraphLaunch");
+}
+
+// Drops the graph whose last use is the longest ago when there are too many. One that runs is freed when it has ended.
+void CudaBackend::make_room_for_graph() {
+    if (graphs_.size() < kMaxGraphs) return;
+    const auto oldest = std::min_element(graphs_.begin(), graphs_.end(), [](const auto& a, const auto& b) {
+        return a.second.last_used < b.second.last_used;
+    });
+    check_cuda(cudaGraphExecDestroy(oldest->second.executable), "cudaGraphExecDestroy");
+    graphs_.erase(oldest);
 }
 
 }  // namespace glm5::cuda

@@ -12,8 +12,9 @@
 namespace glm5::cuda {
 namespace {
 
-// Tokens that go through the experts at once: what the sums between down and finish take is 4 · hidden bytes a pair.
-constexpr int kMaxMoeTokens = 2048;
+// Tokens that go through the experts at once: what stands between down and finish takes 4 · hidden bytes a pair, and half of
+// that with many pairs.
+constexpr int kMaxMoeTokens = 1024, kMaxManyPairsTokens = 8192;
 
 // Few pairs seldom share an expert: sorting them costs more than reading such an expert twice.
 constexpr int kMaxUnsortedPairs = 32;
@@ -35,12 +36,35 @@ int item_pairs_of(int num_tokens, int slots, int num_experts) {
     return mean <= 20 ? 32 : 64;
 }
 
+// The form in which `num_tokens` tokens, or the first of them, go through the experts.
+MoeParams form_of(const Launch& launch, int64_t num_tokens, int slots, int num_experts, int hidden, int width, bool e4m3) {
+    MoeParams params{.num_tokens = static_cast<int>(std::min<int64_t>(num_tokens, kMaxManyPairsTokens)),
+                     .slots = slots,
+                     .num_experts = num_experts,
+                     .hidden = hidden,
+                     .width = width,
+                     .e4m3 = e4m3};
+    params.sorted = params.num_tokens * slots > kMaxUnsortedPairs;
+    params.many_pairs = launch.architecture == 90 && num_tokens >= kMaxMoeTokens && moe_many_pairs_sm90_fits(params);
+    if (!params.many_pairs) params.num_tokens = std::min(params.num_tokens, kMaxMoeTokens);
+    params.item_pairs = params.many_pairs ? 128 : item_pairs_of(params.num_tokens, slots, std::max(1, num_experts));
+    return params;
+}
+
 }  // namespace
 
-int64_t mlp_workspace_bytes(const ops::StepLimits& limits) {
-    const auto tokens = static_cast<int>(std::min<int64_t>(limits.max_tokens, kMaxMoeTokens));
-    return moe_workspace_bytes(tokens, static_cast<int>(limits.experts_per_token), static_cast<int>(limits.num_experts),
-                               static_cast<int>(limits.hidden_size), static_cast<int>(limits.mlp_width));
+// The most that any number of tokens takes. Routed experts and dense layers have one memory.
+int64_t mlp_workspace_bytes(const Launch& launch, const ops::StepLimits& limits) {
+    int64_t bytes = 0;
+    for (const int64_t tokens : {std::min<int64_t>(limits.max_tokens, kMaxMoeTokens - 1), limits.max_tokens})
+        for (const bool e4m3 : {false, true})
+            for (const bool routed : {false, true})
+                bytes = std::max(bytes, moe_workspace_bytes(form_of(
+                                            launch, tokens, routed ? static_cast<int>(limits.experts_per_token) : 0,
+                                            routed ? static_cast<int>(limits.num_experts) : 0,
+                                            static_cast<int>(limits.hidden_size),
+                                            static_cast<int>(routed ? limits.expert_width : limits.mlp_width), e4m3)));
+    return bytes;
 }
 
 // Routed experts are none in a dense layer.
@@ -58,27 +82,22 @@ void CudaBackend::run_experts(const ops::Tensor& out, const ops::Activation& in,
                    experts.gate.out_features, gate.out_features);
     const int64_t hidden = gate.in_features, k_tiles = hidden / kTileRowBytes;
     const auto slots = static_cast<int>(experts.gate ? expert_ids.columns() : 0);
-    for (int64_t first = 0; first < out.rows(); first += kMaxMoeTokens) {
-        const auto count = static_cast<int>(std::min<int64_t>(kMaxMoeTokens, out.rows() - first));
-        // kMaxMoeTokens is a multiple of the rows of a tile.
-        MoeParams params{.out = out.as<bf16>() + first * hidden,
-                         .x = e4m3 ? static_cast<const void*>(in.quantised.as<uint8_t>() + first * hidden)
-                                   : static_cast<const void*>(in.values.as<bf16>() + first * hidden),
-                         .x_scales = in.scales.as<float>() + first * k_tiles,
-                         .expert_ids = expert_ids.as<int32_t>() + first * slots,
-                         .expert_weights = expert_weights.as<float>() + first * slots,
-                         .experts = weights_of(experts),
-                         .shared = weights_of(shared),
-                         .num_tokens = count,
-                         .slots = slots,
-                         .num_experts = static_cast<int>(experts.gate.batch),
-                         .hidden = static_cast<int>(hidden),
-                         .width = static_cast<int>(gate.out_features),
-                         .e4m3 = e4m3,
-                         .item_pairs = item_pairs_of(count, slots, std::max<int>(1, experts.gate.batch)),
-                         .sorted = count * slots > kMaxUnsortedPairs};
+    for (int64_t first = 0; first < out.rows();) {
+        // All but the last part are whole tiles of rows.
+        MoeParams params = form_of(launch_, out.rows() - first, slots, static_cast<int>(experts.gate.batch),
+                                   static_cast<int>(hidden), static_cast<int>(gate.out_features), e4m3);
+        params.out = out.as<bf16>() + first * hidden;
+        params.x = e4m3 ? static_cast<const void*>(in.quantised.as<uint8_t>() + first * hidden)
+                        : static_cast<const void*>(in.values.as<bf16>() + first * hidden);
+        params.x_scales = in.scales.as<float>() + first * k_tiles;
+        params.expert_ids = expert_ids.as<int32_t>() + first * slots;
+        params.expert_weights = expert_weights.as<float>() + first * slots;
+        params.experts = weights_of(experts);
+        params.shared = weights_of(shared);
+        GLM5_CHECK(moe_workspace_bytes(params) <= mlp_workspace_.bytes());
         place_moe_workspace(params, mlp_workspace_.data);
         cuda::moe(launch_, params);
+        first += params.num_tokens;
     }
 }
 

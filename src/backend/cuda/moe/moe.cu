@@ -32,14 +32,15 @@ int64_t place(MoeParams& params, void* memory) {
     parts.place(hidden_values, pairs * params.width * (params.e4m3 ? 1 : 2));
     params.hidden_values = hidden_values;
     parts.place(params.hidden_scales, pairs * ceil_div(params.width, 128) * 4);
-    parts.place(params.partial, pairs * params.hidden * 4);
+    auto* partial = static_cast<uint8_t*>(params.partial);
+    parts.place(partial, pairs * params.hidden * (params.many_pairs ? 2 : 4));
+    params.partial = partial;
     return parts.used();
 }
 
 }  // namespace
 
-int64_t moe_workspace_bytes(int num_tokens, int slots, int num_experts, int hidden, int width) {
-    MoeParams params{.num_tokens = num_tokens, .slots = slots, .num_experts = num_experts, .hidden = hidden, .width = width};
+int64_t moe_workspace_bytes(MoeParams params) {
     return place(params, nullptr);
 }
 
@@ -49,7 +50,9 @@ void place_moe_workspace(MoeParams& params, void* memory) {
 
 void moe(const Launch& launch, const MoeParams& params) {
     if (params.sorted) moe_plan(launch, params);
-    if (launch.architecture == 90) {
+    if (params.many_pairs) {
+        moe_many_pairs_sm90(launch, params);
+    } else if (launch.architecture == 90) {
         moe_gate_up_sm90(launch, params);
         moe_down_sm90(launch, params);
     } else {

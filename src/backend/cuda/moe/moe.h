@@ -1,7 +1,8 @@
 // moe: routed experts and a shared one over the tokens of a step, in four launches:
 //   plan     (token, slot) pairs sorted by expert, cut into items of at most `item_pairs` pairs of one expert
 //   gate_up  hidden[pair] = R(silu(R(gate · x)) ⊙ R(up · x)) and, in e4m3 layers, its FP8 form
-//   down     partial[pair] = down · hidden[pair], f32
+//   down     partial[pair] = down · hidden[pair], f32; rounded to bf16 where there are many pairs, since writing and
+//            reading them back is then the larger part
 //   finish   out[token] = R(Σ_slot weight · partial + the shared expert's partial), in the order of slots
 // The shared expert is one more expert, of every token. A dense MLP is a shared expert without routed ones.
 #pragma once
@@ -35,7 +36,8 @@ struct MoeParams {
     int hidden = 0;
     int width = 0;  // of an expert, routed or shared
     bool e4m3 = false;
-    int item_pairs = 8;  // 8, 16, 32 or 64
+    int item_pairs = 8;  // 8, 16, 32 or 64; 128 with many_pairs
+    bool many_pairs = false;  // enough pairs of an expert that reading its weights is not the work: moe_many_pairs_sm90
     bool sorted = true;  // else each pair is an item of its own, in the order of tokens and slots, and plan is left out
 
     // Working memory (moe_workspace).
@@ -45,7 +47,7 @@ struct MoeParams {
     int32_t* num_items = nullptr;     // [1]
     void* hidden_values = nullptr;    // [pairs, width] e4m3 or bf16, row major
     float* hidden_scales = nullptr;   // [pairs, width / 128]
-    float* partial = nullptr;         // [pairs, hidden]
+    void* partial = nullptr;          // [pairs, hidden] f32, or bf16 with many_pairs
 
     int num_pairs() const { return num_tokens * (slots + 1); }
     // At most this many items: each expert ends with at most one that is not full.
@@ -57,8 +59,8 @@ struct MoeParams {
     }
 };
 
-// Bytes for the working memory of up to `num_tokens` tokens, and its parts placed in `memory`.
-int64_t moe_workspace_bytes(int num_tokens, int slots, int num_experts, int hidden, int width);
+// Bytes for the working memory, and its parts placed in `memory`. Of `params` sizes and the form matter.
+int64_t moe_workspace_bytes(MoeParams params);
 void place_moe_workspace(MoeParams& params, void* memory);
 
 void moe(const Launch& launch, const MoeParams& params);
@@ -68,6 +70,9 @@ void moe_plan(const Launch& launch, const MoeParams& params);
 void moe_finish(const Launch& launch, const MoeParams& params);
 void moe_gate_up_sm90(const Launch& launch, const MoeParams& params);
 void moe_down_sm90(const Launch& launch, const MoeParams& params);
+// gate_up and down for items of up to 128 pairs; whether they take such a step.
+void moe_many_pairs_sm90(const Launch& launch, const MoeParams& params);
+bool moe_many_pairs_sm90_fits(const MoeParams& params);
 void moe_gate_up_smxx(const Launch& launch, const MoeParams& params);
 void moe_down_smxx(const Launch& launch, const MoeParams& params);
 

@@ -100,7 +100,16 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
 
 constexpr int kFinishThreads = 128;
 
+template <bool is_bf16>
+__device__ float4 load_partial(const void* partial, int64_t at) {
+    if constexpr (!is_bf16) return *reinterpret_cast<const float4*>(static_cast<const float*>(partial) + at);
+    const uint2 words = *reinterpret_cast<const uint2*>(static_cast<const bf16*>(partial) + at);
+    return make_float4(__uint_as_float(words.x << 16), __uint_as_float(words.x & 0xffff0000u),
+                       __uint_as_float(words.y << 16), __uint_as_float(words.y & 0xffff0000u));
+}
+
 // Four outputs of a token a thread.
+template <bool is_bf16>
 __global__ void __launch_bounds__(kFinishThreads) finish_kernel(const __grid_constant__ MoeParams params) {
     const int token = blockIdx.y, at = (blockIdx.x * kFinishThreads + threadIdx.x) * 4;
     let_next_start();
@@ -109,7 +118,8 @@ __global__ void __launch_bounds__(kFinishThreads) finish_kernel(const __grid_con
     const float* weights = params.expert_weights + int64_t{token} * params.slots;
     float4 sum = make_float4(0, 0, 0, 0);
     for (int slot = 0; slot <= params.slots; ++slot) {
-        const float4 part = *reinterpret_cast<const float4*>(params.partial + int64_t{pair_place(params, token, slot)} * params.hidden + at);
+        const float4 part =
+            load_partial<is_bf16>(params.partial, int64_t{pair_place(params, token, slot)} * params.hidden + at);
         const float weight = slot < params.slots ? weights[slot] : 1.0f;
         sum.x += weight * part.x;
         sum.y += weight * part.y;
@@ -133,7 +143,7 @@ void moe_plan(const Launch& launch, const MoeParams& params) {
 
 void moe_finish(const Launch& launch, const MoeParams& params) {
     const auto blocks = static_cast<unsigned>(ceil_div(params.hidden, kFinishThreads * 4));
-    launch_kernel(launch, "moe_finish", finish_kernel,
+    launch_kernel(launch, "moe_finish", params.many_pairs ? finish_kernel<true> : finish_kernel<false>,
                   {.grid = dim3(blocks, params.num_tokens), .block = dim3(kFinishThreads)}, params);
 }
 

@@ -129,7 +129,7 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
             for (int i = 0; i < 4; ++i) {
                 const int pair = j * 8 + column + i % 2;
                 if (pair < item.num_pairs)
-                    params.partial[int64_t{item.first_pair + pair} * params.hidden + row_tile * kTileRows + row + i / 2 * 8] =
+                    static_cast<float*>(params.partial)[int64_t{item.first_pair + pair} * params.hidden + row_tile * kTileRows + row + i / 2 * 8] =
                         sum[4 * j + i];
             }
     }

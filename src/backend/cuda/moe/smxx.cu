@@ -137,7 +137,7 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
         for (int b = 0; b < kBlocks; ++b)
             for (int i = 0; i < 4; ++i) {
                 const int pair = b * 8 + threadIdx.x % 4 * 2 + i % 2;
-                if (pair < num_pairs) params.partial[(first_pair + pair) * params.hidden + row + i / 2 * 8] = sum[b][i];
+                if (pair < num_pairs) static_cast<float*>(params.partial)[(first_pair + pair) * params.hidden + row + i / 2 * 8] = sum[b][i];
             }
     }
 }
