@@ -186,7 +186,7 @@ void index_select(benchmark::State& state, IndexKeyFormat format) {
     const ops::LayerCache cache{.latent = {}, .index_keys = device.pages(context, kIndexDim + 1)};
     const ops::IndexSelectArgs args{.selection = {.positions = device.backend->allocate(DType::i32, {tokens, kTopK}),
                                                   .counts = device.backend->allocate(DType::i32, {tokens})},
-                                    .index_q = device.floats({tokens, kIndexHeads, kIndexDim}),
+                                    .index_query = device.floats({tokens, kIndexHeads, kIndexDim}),
                                     .index_weights = device.floats({tokens, kIndexHeads}),
                                     .cache = cache,
                                     .batch = &batch};

@@ -26,7 +26,7 @@ TEST_F(LinearLayers, RowsAroundEveryTile) {
         Twin twin;
         const Matrix matrix = twin.matrix(shape.out, shape.in, shape.format);
         const LinearPair weight = twin.linear(matrix);
-        for (int64_t rows : {1, 2, 7, 8, 9, 16, 17, 33, 64, 65, 127, 128, 129, 200, 256, 321}) {
+        for (int64_t rows : {1, 2, 7, 8, 9, 16, 17, 33, 64, 65, 127, 128, 129, 200, 321, 384, 500}) {
             const ActivationPair in = twin.random_activation(rows, shape.in);
             const TensorPair out = twin.activation_tensor({rows, shape.out});
             twin.cpu().linear({.out = out.cpu, .in = in.cpu, .weight = weight.cpu});
@@ -45,7 +45,7 @@ TEST_F(LinearLayers, FullSizes) {
     for (const Shape& shape : {Shape{6144, 2048}, Shape{2048, 2048}, Shape{2624, 6144}, Shape{6144, 1536}}) {
         Twin twin;
         const LinearPair weight = twin.linear(twin.matrix(shape.out, shape.in, WeightFormat::fp8_block128));
-        for (int64_t rows : {1, 24, 150}) {
+        for (int64_t rows : {1, 24, 150, 450}) {
             const ActivationPair in = twin.random_activation(rows, shape.in);
             const TensorPair out = twin.activation_tensor({rows, shape.out});
             twin.cpu().linear({.out = out.cpu, .in = in.cpu, .weight = weight.cpu});
@@ -57,7 +57,7 @@ TEST_F(LinearLayers, FullSizes) {
 
 TEST_F(LinearLayers, FusedAAndQueryB) {
     for (int64_t hidden_size : {256, 6144})
-        for (int64_t rows : {1, 20, 140}) {
+        for (int64_t rows : {1, 20, 140, 450}) {
             Twin twin;
             const int64_t q_lora = hidden_size == 256 ? 128 : 2048, heads = 8;
             const LinearPair q_a = twin.linear(twin.matrix(q_lora, hidden_size, WeightFormat::fp8_block128));
@@ -90,7 +90,7 @@ TEST_F(LinearLayers, FusedAAndQueryB) {
 
 TEST_F(LinearLayers, ValueUpAndItsFp8Form) {
     for (int64_t heads : {8, 64})
-        for (int64_t rows : {1, 9, 70}) {
+        for (int64_t rows : {1, 9, 70, 450}) {
             Twin twin;
             std::vector<Matrix> matrices;
             for (int64_t head = 0; head < heads; ++head) matrices.push_back(twin.matrix(256, 512, WeightFormat::bf16));

@@ -14,7 +14,8 @@ GemmLayer layer_of(const ops::Linear& weight, const ops::Activation& in, bool qu
     const bool e4m3 = weight.format == ops::WeightFormat::fp8_block128;
     GLM5_CHECK(e4m3 == quantised, "FP8 weights read FP8 inputs (Numerics::linear_input)");
     const int64_t row_bytes = weight.in_features * (e4m3 ? 1 : 2);
-    GLM5_CHECK(row_bytes % kTileRowBytes == 0, "{} inputs", weight.in_features);
+    GLM5_CHECK(row_bytes % kTileRowBytes == 0 && weight.out_features % 2 == 0, "a layer of {} → {}", weight.in_features,
+               weight.out_features);
     return {.weight = weight.weight.as<uint8_t>(),
             .weight_scales = weight.scales.as<float>(),
             .x = e4m3 ? in.quantised.data : in.values.data,

@@ -13,14 +13,12 @@ void gemm(const Launch& launch, const GemmParams& params) {
     if (launch.architecture != 90) return gemm_smxx(launch, params);
     if (params.num_tokens < kManyRows) return gemm_sm90_few_rows(launch, params);
 
-    GemmParams rest{.num_tokens = params.num_tokens};
     for (int i = 0; i < params.num_layers; ++i) {
         if (params.layers[i].e4m3)
-            gemm_sm90_many_rows(launch, params, i);
+            gemm_sm90_many_rows_e4m3(launch, params.layers[i], params.num_tokens);
         else
-            rest.layers[rest.num_layers++] = params.layers[i];
+            gemm_sm90_many_rows_bf16(launch, params.layers[i], params.num_tokens);
     }
-    if (rest.num_layers > 0) gemm_sm90_few_rows(launch, rest);
 }
 
 }  // namespace glm5::cuda

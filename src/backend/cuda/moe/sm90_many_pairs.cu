@@ -2,6 +2,7 @@
 // columns, so that an item's weights are read once. Two warpgroups have 64 pairs each; a third gathers the pairs and
 // streams the weights.
 #include "backend/cuda/device/copy.cuh"
+#include "backend/cuda/device/gather.cuh"
 #include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/wgmma.cuh"
 #include "backend/cuda/moe/hidden.cuh"
@@ -19,18 +20,6 @@ constexpr int kOperandBytes = 2 * kTileBytes;  // 128 rows of a k tile
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
 #define GLM5_SM90 1
 #endif
-
-// Chunk by chunk, the k tile of the pair that producer thread `row` gathers; `source` is the first byte of its row in that
-// tile and `source_row` its row there, whose swizzle is undone (−1: rows lie plain). Zero when the pair does not exist.
-__device__ void copy_row(uint32_t operand, int row, const uint8_t* source, int source_row, bool exists) {
-    const uint32_t tile = operand + row / kTileRows * kTileBytes;
-#pragma unroll
-    for (int chunk = 0; chunk < 8; ++chunk) {
-        const int at = source_row < 0 ? chunk : chunk ^ (source_row & 7);
-        copy_async_16_or_zero(tile + tile_offset(row % kTileRows, chunk), source + at * 16, exists);
-    }
-    copy_async_commit();
-}
 
 struct Expert {
     MoeWeights weights;
@@ -210,7 +199,7 @@ __global__ void __launch_bounds__(kThreads, 1)
         const uint8_t* hidden = static_cast<const uint8_t*>(params.hidden_values) +
                                 int64_t{item.first_pair + (exists ? row : 0)} * params.width;
         for (int tile = 0; tile < k_tiles; ++tile)
-            copy_row(base + tile * kOperandBytes, row, hidden + tile * kTileRowBytes, -1, exists);
+            copy_row(base + tile * kOperandBytes, row, hidden + tile * kTileRowBytes, kPlainRow, exists);
         copy_async_wait<0>();
         async_proxy_fence();
         barrier_arrive(pairs_full);

@@ -131,12 +131,11 @@ __global__ void __launch_bounds__(kThreads, 1) many_rows_kernel(const __grid_con
 }  // namespace
 
 // The layer's output is bf16, and its out_features are even.
-void gemm_sm90_many_rows(const Launch& launch, const GemmParams& params, int index) {
-    const GemmLayer& layer = params.layers[index];
-    const int64_t blocks = ceil_div(params.num_tokens, 128) * ceil_div(layer.out_features, kOutputs);
-    launch_kernel(launch, "gemm_sm90_many_rows", many_rows_kernel,
+void gemm_sm90_many_rows_e4m3(const Launch& launch, const GemmLayer& layer, int num_tokens) {
+    const int64_t blocks = ceil_div(num_tokens, 128) * ceil_div(layer.out_features, kOutputs);
+    launch_kernel(launch, "gemm_sm90_many_rows_e4m3", many_rows_kernel,
                   {.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads), .shared_bytes = kSharedBytes}, layer,
-                  params.num_tokens);
+                  num_tokens);
 }
 
 }  // namespace glm5::cuda
