@@ -1,4 +1,4 @@
-// make_backend: the only way from a device's name to its Backend. CMake compiles registry_cpu_only.cpp or
+// make_backend: the only way from a device's name to its Backend, and what devices there are. CMake compiles registry_cpu_only.cpp or
 // registry_cuda.cpp.
 #pragma once
 
@@ -9,6 +9,9 @@
 #include "ops/backend.h"
 
 namespace glm5::backend {
+
+// What a device kind "auto" means here: cuda when this build has it and a GPU that it supports is there, else cpu.
+std::string default_device();
 
 struct Device {
     std::string kind = "auto";  // auto, cpu, cuda

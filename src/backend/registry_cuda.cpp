@@ -4,9 +4,14 @@
 
 namespace glm5::backend {
 
+std::string default_device() {
+    return cuda::has_cuda_device(0) ? "cuda" : "cpu";
+}
+
 Result<std::unique_ptr<ops::Backend>> make_backend(const Device& device, const ops::Numerics& numerics) {
-    if (device.kind == "cuda") return cuda::make_cuda_backend(numerics, device.index);
-    if (device.kind == "auto" || device.kind == "cpu") return cpu::make_cpu_backend(numerics, device.num_threads);
+    const std::string kind = device.kind == "auto" ? default_device() : device.kind;
+    if (kind == "cuda") return cuda::make_cuda_backend(numerics, device.index);
+    if (kind == "cpu") return cpu::make_cpu_backend(numerics, device.num_threads);
     return unsupported("--device {}: supported are auto, cpu and cuda", device.kind);
 }
 

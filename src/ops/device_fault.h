@@ -3,12 +3,20 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
 
 namespace glm5::ops {
 
 class DeviceFault : public std::runtime_error {
 public:
-    using std::runtime_error::runtime_error;
+    enum class Kind { other, out_of_memory };
+    explicit DeviceFault(const std::string& message, Kind kind = Kind::other)
+        : std::runtime_error(message), kind_(kind) {}
+
+    Kind kind() const { return kind_; }
+
+private:
+    Kind kind_;
 };
 
 }  // namespace glm5::ops

@@ -78,7 +78,14 @@ private:
     Arena arena_;
     Staging staging_;
     ops::StepLimits limits_;
-    std::unordered_map<uint64_t, cudaGraphExec_t> graphs_;  // of repeat
+
+    struct Graph {
+        cudaGraphExec_t executable = nullptr;
+        uint64_t last_used = 0;
+    };
+    void make_room_for_graph();
+    std::unordered_map<uint64_t, Graph> graphs_;  // of repeat
+    uint64_t num_repeats_ = 0;
 
     // Working memory, each by its user; made by prepare.
     ops::Tensor index_workspace_;   // index_select: [bytes] u8
