@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "ops/backend.h"
@@ -23,20 +25,33 @@ public:
 
     // The device's view of `plan`, valid until the next call. A row of logits stands for each sequence that wants a
     // token, in the plan's order.
+    //
+    // Where every sequence brings one token and wants the next, max_context_tokens is not the longest context but the
+    // bound of its class (context_bound), and so is the width of the page table: as sequences grow, their steps stay
+    // alike (repeat_key).
     ops::Batch build(const schedule::StepPlan& plan);
 
 private:
-    // One i32 buffer: filled on the host, copied whole.
+    // Room for `count` values behind what the step has taken, the same on the host and on the device.
     struct Field {
-        ops::Tensor device;         // [capacity]
-        std::vector<int32_t> host;  // what the step uses of it
+        std::span<int32_t> host;
+        ops::Tensor device;
     };
-    Field make_field(int64_t capacity);
-    ops::Tensor upload(const Field& field);
+    Field take(int64_t count);
+    int context_bound(const schedule::StepPlan& plan) const;
 
     ops::Backend& backend_;
-    BatchLimits limits_;
-    Field token_ids_, positions_, sequence_ids_, slots_, query_start_, context_len_, page_table_, logit_rows_;
+    const BatchLimits limits_;
+    ops::Tensor device_;         // [capacity] i32: the fields of a step, one after the other, sent at once
+    std::vector<int32_t> host_;  // [capacity]
+    int64_t taken_ = 0;
 };
+
+// Contexts are as good as equal up to the same power of two, from here on.
+inline constexpr int kLeastContextBound = 2048;
+
+// Of a batch in which every sequence brings one token and wants the next: batches of one builder with equal keys differ in
+// nothing but what device memory holds, as Backend::repeat requires. None of any other batch.
+std::optional<uint64_t> repeat_key(const ops::Batch& batch);
 
 }  // namespace glm5::batch

@@ -9,6 +9,7 @@
 namespace glm5::batch {
 namespace {
 
+using ::testing::_;
 using ::testing::ElementsAre;
 
 std::vector<int32_t> values(const ops::Tensor& tensor) {
@@ -43,7 +44,8 @@ TEST_F(BatchBuilderTest, MixesAPrefillChunkAndADecode) {
     EXPECT_THAT(values(batch.context_len), ElementsAre(66, 131));
     EXPECT_EQ(batch.page_table.shape[0], 2);
     EXPECT_EQ(batch.page_table.shape[1], 3);
-    EXPECT_THAT(values(batch.page_table), ElementsAre(5, 2, 0, 9, 7, 3));
+    EXPECT_THAT(values(batch.page_table), ElementsAre(5, 2, _, 9, 7, 3));  // 131 tokens: three pages a row
+    EXPECT_FALSE(repeat_key(batch));
     EXPECT_THAT(values(batch.logit_rows), ElementsAre(4));
 }
 
@@ -60,6 +62,52 @@ TEST_F(BatchBuilderTest, ReusesItsBuffers) {
     EXPECT_THAT(values(batch.token_ids), ElementsAre(1, 2));
     EXPECT_EQ(batch.num_logit_rows, 0);
     EXPECT_EQ(batch.logit_rows.elements(), 0);
+}
+
+// What a device that repeats a step relies on: equal keys, equal places and sizes.
+TEST(BatchRepetition, StepsOfAClassAreAlike) {
+    const auto backend = backend::make_backend({.kind = "cpu", .num_threads = 1}, {}).value();
+    BatchBuilder builder(*backend, {.max_num_seqs = 4, .max_num_tokens = 16, .max_context_tokens = 10000});
+    const std::vector<int32_t> token = {7}, two = {7, 8}, pages(200, 3);
+    const auto build = [&](const std::vector<int>& contexts) {
+        schedule::StepPlan plan;
+        for (int context : contexts)
+            plan.sequences.push_back({.first_position = context - 1,
+                                      .query_tokens = token,
+                                      .pages = std::span(pages).first((context + 63) / 64),
+                                      .wants_token = true});
+        plan.num_tokens = static_cast<int>(contexts.size());
+        return builder.build(plan);
+    };
+    const auto places = [](const ops::Batch& batch) {
+        std::vector<std::pair<void*, int64_t>> all;
+        for (const ops::Tensor& tensor : {batch.token_ids, batch.positions, batch.sequence_ids, batch.slots, batch.query_start,
+                                          batch.context_len, batch.page_table, batch.logit_rows})
+            all.emplace_back(tensor.data, tensor.elements());
+        return all;
+    };
+
+    const ops::Batch batch = build({1, 2048});
+    EXPECT_EQ(batch.max_context_tokens, 2048);
+    EXPECT_EQ(batch.page_table.shape[1], 32);
+    EXPECT_EQ(batch.page_table.as<int32_t>()[32 + 31], 3);
+    const ops::Batch other = build({1000, 7});
+    EXPECT_EQ(repeat_key(other), repeat_key(batch));
+    EXPECT_EQ(places(other), places(batch));
+
+    EXPECT_EQ(build({3, 2049}).max_context_tokens, 4096);
+    EXPECT_NE(repeat_key(build({3, 2049})), repeat_key(batch));
+    EXPECT_NE(repeat_key(build({5})), repeat_key(batch));
+    EXPECT_EQ(build({8193}).max_context_tokens, 10000) << "not beyond the limit";
+
+    schedule::StepPlan plan;
+    plan.sequences.push_back({.first_position = 5, .query_tokens = two, .pages = pages, .wants_token = true});
+    plan.num_tokens = 2;
+    EXPECT_FALSE(repeat_key(builder.build(plan))) << "a prefill";
+    plan.sequences[0].query_tokens = token;
+    plan.sequences[0].wants_token = false;
+    plan.num_tokens = 1;
+    EXPECT_FALSE(repeat_key(builder.build(plan))) << "a prefill's single token";
 }
 
 TEST_F(BatchBuilderTest, RefusesAPlanBeyondItsLimits) {
