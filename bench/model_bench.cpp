@@ -57,7 +57,7 @@ struct Sequence {
 Result<Model> open(const std::string& directory, int num_threads, int num_pages) {
     Model model;
     GLM5_ASSIGN_OR_RETURN(model.checkpoint, load::Checkpoint::open(directory));
-    GLM5_ASSIGN_OR_RETURN(model.backend, backend::make_backend({.num_threads = num_threads}, ops::Numerics{}));
+    GLM5_ASSIGN_OR_RETURN(model.backend, backend::make_backend({.kind = "cpu", .num_threads = num_threads}, ops::Numerics{}));
     const ops::StepLimits limits = {
         .max_tokens = kPrefillTokens, .max_context_tokens = kPrefillTokens, .max_logit_rows = kMaxBatch};
     GLM5_ASSIGN_OR_RETURN(model.decoder,

@@ -140,7 +140,7 @@ void bench_turnover(ops::Backend& backend, const char* what, int num_pages, int 
 }
 
 int run() {
-    auto backend = backend::make_backend({.num_threads = 1}, ops::Numerics{});
+    auto backend = backend::make_backend({.kind = "cpu", .num_threads = 1}, ops::Numerics{});
     if (!backend.ok()) {
         fmt::print(stderr, "{}\n", backend.status().message());
         return 2;

@@ -129,13 +129,14 @@ Status measure(const BenchStepOptions& options) {
         config.num_layers = options.num_layers;
         config.layers.resize(options.num_layers);
     }
-    const bool cpu = options.device == "cpu";
+    const std::string device = options.device == "auto" ? backend::default_device() : options.device;
+    const bool cpu = device == "cpu";
     const ops::Numerics numerics = {
         .activation = cpu ? ops::ActivationFormat::f32 : ops::ActivationFormat::bf16,
         .linear_input = cpu ? ops::LinearInput::unquantised : ops::LinearInput::fp8_1x128,
         .latent = options.kv_cache_dtype == "fp8_ds_mla" ? LatentFormat::fp8_ds_mla : LatentFormat::bf16,
         .index_key = IndexKeyFormat::e4m3};
-    GLM5_ASSIGN_OR_RETURN(auto backend, backend::make_backend({options.device, 0, options.threads}, numerics));
+    GLM5_ASSIGN_OR_RETURN(auto backend, backend::make_backend({device, 0, options.threads}, numerics));
     const std::string description = backend->description();
 
     StepRig::Options rig_options{.numerics = numerics, .most_cache_bytes = options.cache_bytes};

@@ -54,7 +54,7 @@ Status check_quantization(const cli::ModelOptions& options, const std::filesyste
 }
 
 // The CPU's defaults are float32 throughout; a shorter cache brings its index keys along.
-ops::Numerics numerics_of(const cli::RunOptions& options) {
+ops::Numerics cpu_numerics(const cli::RunOptions& options) {
     ops::Numerics numerics;
     if (options.dtype == "bfloat16") numerics.activation = ops::ActivationFormat::bf16;
     if (options.kv_cache_dtype == "bfloat16") numerics.latent = LatentFormat::bf16;
@@ -63,6 +63,33 @@ ops::Numerics numerics_of(const cli::RunOptions& options) {
         numerics.index_key = IndexKeyFormat::e4m3;
     }
     return numerics;
+}
+
+// What a GPU computes in.
+Result<ops::Numerics> cuda_numerics(const cli::RunOptions& options) {
+    if (options.dtype == "float32")
+        return unsupported("--dtype float32: a GPU computes in bfloat16; float32 needs --device cpu");
+    if (options.kv_cache_dtype == "float32")
+        return unsupported("--kv-cache-dtype float32: a GPU's cache is bfloat16 or fp8_ds_mla; float32 needs --device cpu");
+    return ops::Numerics{
+        .activation = ops::ActivationFormat::bf16,
+        .linear_input = ops::LinearInput::fp8_1x128,
+        .latent = options.kv_cache_dtype == "fp8_ds_mla" ? LatentFormat::fp8_ds_mla : LatentFormat::bf16,
+        .index_key = IndexKeyFormat::e4m3};
+}
+
+Result<std::unique_ptr<ops::Backend>> open_backend(const cli::RunOptions& options) {
+    const std::string device = options.device == "auto" ? backend::default_device() : options.device;
+    ops::Numerics numerics = cpu_numerics(options);
+    if (device == "cuda") {
+        GLM5_ASSIGN_OR_RETURN(numerics, cuda_numerics(options));
+    }
+    GLM5_ASSIGN_OR_RETURN(auto backend, backend::make_backend({device, 0, options.threads}, numerics));
+    log_info("Device: {}; activations {}, inputs of FP8 layers {}, latents {}, index keys {}", backend->description(),
+             numerics.activation == ops::ActivationFormat::bf16 ? "bfloat16" : "float32",
+             numerics.linear_input == ops::LinearInput::fp8_1x128 ? "FP8" : "not rounded",
+             latent_format_name(numerics.latent), numerics.index_key == IndexKeyFormat::e4m3 ? "FP8" : "float32");
+    return backend;
 }
 
 }  // namespace
@@ -86,8 +113,7 @@ Result<ModelFiles> open_model_files(const cli::ModelOptions& options) {
 
 Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::RunOptions& options,
                                             EngineObservers observers) {
-    GLM5_ASSIGN_OR_RETURN(auto backend,
-                          backend::make_backend({options.device, 0, options.threads}, numerics_of(options)));
+    GLM5_ASSIGN_OR_RETURN(auto backend, open_backend(options));
     log_info("Resolved architecture: GlmMoeDsaForCausalLM");
 
     LoadProgress progress;
@@ -102,6 +128,7 @@ Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::
     engine_options.enable_prefix_caching = options.enable_prefix_caching;
     engine_options.kv_cache_bytes = options.kv_cache_memory_bytes;
     engine_options.gpu_memory_utilization = options.gpu_memory_utilization;
+    engine_options.enforce_eager = options.enforce_eager;
     engine_options.dump_activations_directory = options.dump_activations;
     engine_options.on_plan = [&](const plan::Plan& plan) {
         planned = plan;
@@ -113,6 +140,7 @@ Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::
         if (observers.on_progress) observers.on_progress(loaded_bytes, total_bytes);
     };
     engine_options.on_step = std::move(observers.on_step);
+    engine_options.on_failure = std::move(observers.on_failure);
     GLM5_ASSIGN_OR_RETURN(auto engine, Engine::open(engine_options, std::move(backend)));
     const double seconds = progress.finish();
     log_loaded(planned, engine->stats().memory, seconds);

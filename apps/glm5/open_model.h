@@ -30,6 +30,7 @@ struct EngineObservers {
     std::function<void(const plan::Plan&)> on_plan;
     std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_progress;
     std::function<void(const StepStats&)> on_step;
+    std::function<void(const std::string& reason)> on_failure;
 };
 
 // Loads the weights and starts the engine.

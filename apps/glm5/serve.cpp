@@ -14,7 +14,10 @@
 namespace glm5 {
 namespace {
 
-constexpr int kInterrupted = 130;
+constexpr int kInterrupted = 130, kFailed = 1;
+
+// For clients that still read what an engine that failed answered them.
+constexpr std::chrono::seconds kFailureDrain{5};
 
 api::ReasoningField reasoning_field(const std::string& name) {
     if (name == "reasoning") return api::ReasoningField::reasoning;
@@ -49,7 +52,8 @@ SamplingDefaults sampling_defaults(const cli::ServeOptions& options, const Sampl
     return defaults;
 }
 
-// First signal: drain. Second: the process ends at once. While the model loads there is nothing to drain.
+// First signal, or a failure of the engine: drain. Second signal: the process ends at once. While the model loads there is
+// nothing to drain.
 class SignalPolicy {
 public:
     explicit SignalPolicy(std::chrono::seconds limit) : limit_(limit) {}
@@ -63,6 +67,13 @@ public:
         server->drain(limit_);
     }
 
+    // Every request has been answered. The process is of no use any more, and whoever started it starts it again.
+    void on_failure() {
+        failed_ = true;
+        if (http::Server* const server = server_) server->drain(kFailureDrain);
+    }
+    bool failed() const { return failed_; }
+
     // From here on signals drain.
     void arm(http::Server* server, api::Service* service) {
         service_ = service;
@@ -72,6 +83,7 @@ public:
 private:
     const std::chrono::seconds limit_;
     std::atomic<int> count_ = 0;
+    std::atomic<bool> failed_ = false;
     api::Service* service_ = nullptr;
     std::atomic<http::Server*> server_ = nullptr;
 };
@@ -120,7 +132,8 @@ int run_serve(const cli::ServeOptions& options) {
              },
          .on_progress =
              [&](int64_t loaded_bytes, int64_t total_bytes) { service.set_progress(loaded_bytes, total_bytes); },
-         .on_step = [&](const StepStats& step) { service.observe_step(step); }});
+         .on_step = [&](const StepStats& step) { service.observe_step(step); },
+         .on_failure = [&](const std::string&) { signals.on_failure(); }});
     if (!engine.ok()) return report_error(engine.status());
     Engine& running = **engine;
     signals.arm(server->get(), &service);
@@ -143,7 +156,7 @@ int run_serve(const cli::ServeOptions& options) {
     engine->reset();  // before the server: its last events go through the server's queue
     server->reset();
     log_info("Stopped");
-    return 0;
+    return signals.failed() ? kFailed : 0;
 }
 
 }  // namespace glm5

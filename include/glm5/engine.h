@@ -31,10 +31,13 @@ struct EngineOptions {
     int64_t kv_cache_bytes = 0;         // 0 = what is left of a GPU's memory, 2 GiB on the CPU
     double gpu_memory_utilization = 1;  // share of a GPU's memory that may be used
     bool enable_prefix_caching = true;
+    bool enforce_eager = false;  // a GPU repeats no recorded steps
     std::string dump_activations_directory;  // empty = none; one file per layer tensor and step
     std::function<void(const plan::Plan&)> on_plan;  // before anything is loaded, and also when it does not fit
     std::function<void(int64_t loaded_bytes, int64_t total_bytes)> on_load_progress;
     std::function<void(const StepStats&)> on_step;  // on the engine's thread after each step; must not block
+    // On the engine's thread when the device has failed, after every request has ended with FinishReason::error.
+    std::function<void(const std::string& reason)> on_failure;
 };
 
 using EventSink = std::function<void(Event)>;
@@ -50,7 +53,8 @@ public:
     Engine& operator=(const Engine&) = delete;
 
     // Queues a request; `sink` receives its events until the last. Errors: invalid_argument for token ids out of the
-    // vocabulary, an empty prompt, or a prompt that leaves no room in max_model_len; resource_exhausted when the queue is full.
+    // vocabulary, an empty prompt, or a prompt that leaves no room in max_model_len; resource_exhausted when the queue is full;
+    // io_error when the device has failed.
     Result<RequestId> submit(Request request, EventSink sink);
 
     // Ends every choice of a request with FinishReason::cancelled; nothing happens when it has ended.

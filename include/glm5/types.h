@@ -89,6 +89,7 @@ struct EngineStats {
     int64_t pages_used = 0;   // by sequences
     int64_t pages_cached = 0;  // by nothing but the prefix cache
     int64_t pages_total = 0;
+    bool failed = false;  // the device can run nothing any more
     MemoryStats memory;
     // Since start.
     int64_t prompt_tokens = 0;           // computed

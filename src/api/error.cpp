@@ -5,6 +5,10 @@
 
 namespace glm5::api {
 
+ApiError engine_failed() {
+    return {503, "The engine has failed.", {}, 5};
+}
+
 std::string_view error_type(int status) {
     switch (status) {
         case 401: return "authentication_error";

@@ -23,6 +23,9 @@ ApiError invalid_request(std::string param, fmt::format_string<Args...> format, 
     return {400, fmt::format(format, std::forward<Args>(args)...), std::move(param)};
 }
 
+// Of every request that comes after the engine has failed; the process ends soon, and is started again.
+ApiError engine_failed();
+
 // "invalid_request_error" for 400, and so on.
 std::string_view error_type(int status);
 

@@ -12,6 +12,7 @@ ApiError submit_error(const Status& status) {
     switch (status.code()) {
         case StatusCode::invalid_argument: return {400, status.message(), "prompt"};
         case StatusCode::resource_exhausted: return {429, "The server's queue is full; try again later.", {}, 1};
+        case StatusCode::io_error: return engine_failed();
         default: return {500, "The engine does not take requests: an internal error.", {}};
     }
 }

@@ -122,9 +122,13 @@ void Service::set_draining() {
     state_ = State::draining;
 }
 
+bool Service::has_failed() const {
+    return state_ != State::loading && model_ && model_->engine.stats().failed;
+}
+
 std::optional<ApiError> Service::not_ready() const {
     switch (state_.load()) {
-        case State::ready: return std::nullopt;
+        case State::ready: return has_failed() ? std::optional(engine_failed()) : std::nullopt;
         case State::draining: return ApiError{503, "The server is stopping.", {}, 1};
         case State::loading: break;
     }
@@ -142,6 +146,7 @@ void Service::health(const http::ExchangePtr& exchange) const {
 
 // The process is to be started again when this fails. Loading is no failure.
 void Service::liveness(const http::ExchangePtr& exchange) {
+    if (has_failed()) return exchange->respond(error_response(engine_failed()));
     const bool loaded = state_ != State::loading && model_;
     const bool busy = loaded && model_->engine.stats().running > 0;
     if (heartbeat_.stalled(busy, std::chrono::steady_clock::now()))
@@ -151,13 +156,15 @@ void Service::liveness(const http::ExchangePtr& exchange) {
 
 void Service::readiness(const http::ExchangePtr& exchange) const {
     const State state = state_;
-    const json::Value body = json::Value::object({{"status", state == State::ready     ? "ready"
+    const bool failed = has_failed();
+    const json::Value body = json::Value::object({{"status", failed                    ? "failed"
+                                                             : state == State::ready   ? "ready"
                                                              : state == State::loading ? "loading"
                                                                                        : "draining"},
                                                   {"loaded_bytes", loaded_bytes_.load()},
                                                   {"total_bytes", total_bytes_.load()}});
     exchange->respond(
-        {state == State::ready ? 200 : 503, "application/json", json::write(body, {.compact = true}), {}});
+        {state == State::ready && !failed ? 200 : 503, "application/json", json::write(body, {.compact = true}), {}});
 }
 
 void Service::show_load(const http::ExchangePtr& exchange) const {

@@ -103,6 +103,7 @@ private:
     Answer tokenize(const json::Value& body);
     Answer detokenize(const json::Value& body);
 
+    bool has_failed() const;  // the engine
     std::optional<ApiError> not_ready() const;
     std::optional<ApiError> check_model_name(const std::string& name) const;
     void warn_unknown(const std::vector<std::string>& fields);

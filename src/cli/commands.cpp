@@ -56,6 +56,7 @@ Result<RunOptions> run_options(const Values& values) {
     options.threads = static_cast<int>(values.number("--threads"));
     options.dtype = values.text("--dtype");
     options.kv_cache_dtype = kv_cache_dtype(values);
+    options.enforce_eager = values.flag("--enforce-eager");
     options.dump_activations = values.text_or_empty("--dump-activations");
     return options;
 }

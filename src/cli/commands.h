@@ -32,10 +32,11 @@ struct RunOptions {
     int64_t kv_cache_memory_bytes = 0;
     double gpu_memory_utilization = 0;
     bool enable_prefix_caching = true;
-    std::string device;  // auto, cpu
+    std::string device;  // auto, cpu, cuda
     int threads = 0;
     std::string dtype;           // auto, bfloat16, float32
     std::string kv_cache_dtype;  // auto, float32, bfloat16, fp8_ds_mla
+    bool enforce_eager = false;
     std::string dump_activations;
 };
 

@@ -25,7 +25,6 @@ constexpr std::string_view kChunks = "the scheduler sizes prefill chunks itself"
 
 constexpr Row kIgnored[] = {
     {"--trust-remote-code", kFlag},
-    {"--enforce-eager", kFlag},
     {"--disable-custom-all-reduce", kFlag},
     {"--async-scheduling", kFlag},
     {"--skip-tokenizer-init", kFlag},

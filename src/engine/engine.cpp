@@ -38,10 +38,15 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
         .max_model_len = static_cast<int>(plan.sizes.max_model_len),
         .num_pages = static_cast<int>(plan.num_pages),
         .num_vocab_tokens = options.num_vocab_tokens,
+        .reserved_bytes = plan.options.device.memory_bytes - plan.budget_bytes + plan.graphs_bytes,
+        .repeat_decodes = plan.options.device.kind == plan::DeviceKind::gpu && !options.enforce_eager,
     };
     const auto progress = options.on_load_progress ? options.on_load_progress : [](int64_t, int64_t) {};
     GLM5_ASSIGN_OR_RETURN(auto worker,
                           engine::RankWorker::open(std::move(backend), *checkpoint, layout, limits, progress));
+    if (worker->num_pages() < schedule::Scheduler::pages_needed(limits.max_model_len))
+        return resource_exhausted("the cache holds {} tokens beside what else is on the device; max-model-len is {}",
+                                  worker->num_pages() * kPageTokens, limits.max_model_len);
     if (!options.dump_activations_directory.empty())
         GLM5_RETURN_IF_ERROR(worker->dump_activations(options.dump_activations_directory));
 
@@ -60,7 +65,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, std::
         schedule::SchedulerLimits{.max_num_seqs = limits.max_num_seqs,
                                   .max_num_batched_tokens = limits.max_num_batched_tokens,
                                   .prefix_caching = options.enable_prefix_caching},
-        limits.num_pages, options.on_step);
+        engine::EngineLoop::Observers{options.on_step, options.on_failure});
     return std::unique_ptr<Engine>(new Engine(std::move(implementation)));
 }
 
@@ -78,6 +83,7 @@ Result<RequestId> Engine::submit(Request request, EventSink sink) {
     if (request.num_choices < 1 || request.num_choices > schedule::kMaxChoices)
         return invalid_argument("n must be from 1 to {}, found {}", schedule::kMaxChoices, request.num_choices);
     const EngineStats now = stats();
+    if (now.failed) return io_error("the engine has failed");
     if (now.running + now.waiting >= implementation_->max_queued_requests)
         return resource_exhausted("{} requests are queued already", now.running + now.waiting);
 

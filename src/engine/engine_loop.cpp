@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "base/log.h"
+#include "ops/device_fault.h"
+
 namespace glm5::engine {
 namespace {
 
@@ -16,14 +19,13 @@ bool contains(const std::vector<int32_t>& ids, int32_t id) { return std::find(id
 }  // namespace
 
 EngineLoop::EngineLoop(std::unique_ptr<RankWorker> worker, const ModelInfo& info,
-                       const schedule::SchedulerLimits& limits, int num_pages,
-                       std::function<void(const StepStats&)> on_step)
+                       const schedule::SchedulerLimits& limits, Observers observers)
     : worker_(std::move(worker)),
       eos_token_ids_(info.eos_token_ids),
-      on_step_(std::move(on_step)),
-      pool_(num_pages),
+      observers_(std::move(observers)),
+      pool_(worker_->num_pages()),
       scheduler_(limits, pool_),
-      stats_{.pages_total = num_pages, .memory = worker_->memory()},
+      stats_{.pages_total = pool_.num_pages(), .memory = worker_->memory()},
       thread_([this] {
           pthread_setname_np(pthread_self(), "engine");
           run();
@@ -67,8 +69,8 @@ void EngineLoop::cancel(RequestId id, int choice) {
 }
 
 void EngineLoop::run() {
-    while (wait_for_work()) step();
-    while (!live_.empty()) cancel_choices(live_.begin()->first, kAllChoices);
+    while (wait_for_work()) failure_.empty() ? step() : fail_all();
+    while (!live_.empty()) end_choices(live_.begin()->first, kAllChoices, FinishReason::cancelled);
     scheduler_.reset_prefix_cache();
     const Status integrity = pool_.check_integrity();
     GLM5_CHECK(integrity.ok() && pool_.num_free() == pool_.num_pages(), "{}", integrity.message());
@@ -91,7 +93,8 @@ bool EngineLoop::wait_for_work() {
         stopping = stopping_;
     }
     for (Submission& submission : submissions) take_in(std::move(submission));
-    for (const Cancellation& cancellation : cancellations) cancel_choices(cancellation.id, cancellation.choice);
+    for (const Cancellation& cancellation : cancellations)
+        end_choices(cancellation.id, cancellation.choice, FinishReason::cancelled);
     return !stopping;
 }
 
@@ -125,10 +128,15 @@ void EngineLoop::step() {
     for (const auto& planned : plan.sequences)
         if (Sequence& sequence = *scheduler_.find(planned.id()); sequence.scheduled == TimePoint())
             sequence.scheduled = begin;
-    const schedule::StepResult result = worker_->run(plan);
+    schedule::StepResult result;
+    try {
+        result = worker_->run(plan);
+    } catch (const ops::DeviceFault& fault) {
+        return fail(fault.what());
+    }
     const TimePoint end = Clock::now();
     stats.seconds = std::chrono::duration<double>(end - begin).count();
-    if (on_step_) on_step_(stats);  // before the events: who has seen an answer finds its steps counted
+    if (observers_.on_step) observers_.on_step(stats);  // before the events: who has seen an answer finds its steps counted
     {
         std::lock_guard lock(stats_mutex_);
         for (const auto& planned : plan.sequences)
@@ -138,6 +146,22 @@ void EngineLoop::step() {
     scheduler_.commit(plan);
     for (const auto& accepted : result.accepted) accept(accepted.id, accepted.token, end);
     update_stats();
+}
+
+// Whoever asks learns of the failure before the first request ends with it.
+void EngineLoop::fail(const std::string& reason) {
+    log_error("The engine failed: {}", reason);
+    failure_ = reason;
+    {
+        std::lock_guard lock(stats_mutex_);
+        stats_.failed = true;
+    }
+    fail_all();
+    if (observers_.on_failure) observers_.on_failure(reason);
+}
+
+void EngineLoop::fail_all() {
+    while (!live_.empty()) end_choices(live_.begin()->first, kAllChoices, FinishReason::error);
 }
 
 StepStats EngineLoop::describe(const schedule::StepPlan& plan) const {
@@ -197,12 +221,13 @@ void EngineLoop::finish(SequenceId id, Event event) {
     sink(std::move(event));
 }
 
-void EngineLoop::cancel_choices(RequestId id, int which) {
+void EngineLoop::end_choices(RequestId id, int which, FinishReason reason) {
+    const std::string error = reason == FinishReason::error ? failure_ : "";
     if (const auto found = live_.find(id); found != live_.end()) release_held(found->second);
     for (int choice = 0; choice < schedule::kMaxChoices; ++choice)
         if ((which == kAllChoices || which == choice) && scheduler_.find(schedule::sequence_id(id, choice)))
             finish(schedule::sequence_id(id, choice),
-                   {.choice = choice, .finish_reason = FinishReason::cancelled, .time = Clock::now()});
+                   {.choice = choice, .finish_reason = reason, .error = error, .time = Clock::now()});
 }
 
 void EngineLoop::update_stats() {

@@ -1,10 +1,12 @@
 // EngineLoop: the thread that owns all request state. It takes submissions and cancellations from a queue, plans a
-// step, has it run, and publishes what was accepted.
+// step, has it run, and publishes what was accepted. When the device fails, every request ends with that error, those
+// that come later too.
 #pragma once
 
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -18,8 +20,13 @@ namespace glm5::engine {
 
 class EngineLoop {
 public:
+    // Of EngineOptions.
+    struct Observers {
+        std::function<void(const StepStats&)> on_step;
+        std::function<void(const std::string& reason)> on_failure;
+    };
     EngineLoop(std::unique_ptr<RankWorker> worker, const ModelInfo& info, const schedule::SchedulerLimits& limits,
-               int num_pages, std::function<void(const StepStats&)> on_step);
+               Observers observers);
     // Cancels everything and joins.
     ~EngineLoop();
 
@@ -53,18 +60,22 @@ private:
     void run();
     bool wait_for_work();  // false: stop
     void step();
+    void fail(const std::string& reason);
+    void fail_all();
 
     void take_in(Submission submission);
     void release_held(LiveRequest& live);
     StepStats describe(const schedule::StepPlan& plan) const;
     void accept(schedule::SequenceId id, int32_t token, TimePoint time);
     void finish(schedule::SequenceId id, Event event);
-    void cancel_choices(RequestId id, int which);
+    // Ends choices of a request that runs or waits.
+    void end_choices(RequestId id, int which, FinishReason reason);
     void update_stats();
 
     std::unique_ptr<RankWorker> worker_;
     const std::vector<int32_t> eos_token_ids_;
-    const std::function<void(const StepStats&)> on_step_;
+    const Observers observers_;
+    std::string failure_;  // why the device can run nothing any more; empty: it can
     cache::PagePool pool_;
     schedule::Scheduler scheduler_;
     std::unordered_map<RequestId, LiveRequest> live_;

@@ -28,6 +28,9 @@ public:
     // [batch.num_logit_rows, vocab_size] f32, valid until the next call. `caches` has one entry per layer.
     ops::Tensor forward(const ops::Batch& batch, std::span<const ops::LayerCache> caches);
 
+    // What forward returns for `batch`, where its calls are repeated without it (Backend::repeat).
+    ops::Tensor logits(const ops::Batch& batch) const { return buffers_.logits.first_rows(batch.num_logit_rows); }
+
     // Shows every named intermediate of the steps that follow.
     void set_observer(ActivationObserver observer) { observer_ = std::move(observer); }
 

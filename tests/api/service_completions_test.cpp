@@ -10,14 +10,15 @@ TEST_F(ServiceCompletionsTest, WhatTheEngineRefusesHasItsStatus) {
     load();
     const std::pair<Status, int> cases[] = {{invalid_argument("token id 9 is out of vocabulary"), 400},
                                             {resource_exhausted("4096 requests are queued already"), 429},
-                                            {io_error("x"), 500}};
+                                            {io_error("the engine has failed"), 503},
+                                            {unsupported("x"), 500}};
     for (const auto& [status, expected] : cases) {
         engine_.refusal = status;
         const auto exchange = send("POST", "/v1/completions", R"({"prompt": "hi", "stream": true})");
         ASSERT_TRUE(exchange->run_until([&] { return exchange->ended; }));
         EXPECT_EQ(exchange->response.status, expected);
         EXPECT_FALSE(exchange->streaming);
-        EXPECT_EQ(exchange->response.headers.find("Retry-After").has_value(), expected == 429);
+        EXPECT_EQ(exchange->response.headers.find("Retry-After").has_value(), expected != 400 && expected != 500);
     }
 }
 

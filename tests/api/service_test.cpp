@@ -80,6 +80,18 @@ TEST_F(ServiceTest, Probes) {
     EXPECT_NE(send("GET", "/readyz")->response.body.find("draining"), std::string::npos);
 }
 
+TEST_F(ServiceTest, AFailedEngineShowsEverywhere) {
+    load();
+    engine_.stats.failed = true;
+    for (const char* path : {"/health", "/ping", "/livez", "/readyz", "/v1/models"})
+        EXPECT_EQ(send("GET", path)->response.status, 503) << path;
+    EXPECT_NE(send("GET", "/readyz")->response.body.find("failed"), std::string::npos);
+    const auto exchange = send("POST", "/v1/completions", R"({"prompt": "hi"})");
+    EXPECT_EQ(exchange->response.status, 503);
+    EXPECT_EQ(member(*body_of(*exchange).find("error"), "message"), "\"The engine has failed.\"");
+    EXPECT_EQ(send("GET", "/metrics")->response.status, 200);
+}
+
 TEST_F(ServiceTest, WhatIsNotTextGenerationIsA404) {
     for (const char* path : {"/v1/embeddings", "/rerank", "/v1/audio/speech", "/v1/images/generations"}) {
         const auto exchange = send("POST", path, "{}");

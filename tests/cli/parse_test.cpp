@@ -122,7 +122,7 @@ TEST(Errors, NameTheOptionTheValueAndWhatIsAllowed) {
         {{"serve", "--max-num-batched-tokens", "0"}, "--max-num-batched-tokens 0: must be 1 to 65536"},
         {{"serve", "--max-num-batched-tokens", "auto"}, "--max-num-batched-tokens auto: must be 1 to 65536"},
         {{"serve", "--kv-cache-memory-bytes", "0"}, "--kv-cache-memory-bytes 0: must be at least 1"},
-        {{"serve", "--device", "cuda"}, "--device cuda: must be auto, cpu"},
+        {{"serve", "--device", "tpu"}, "--device tpu: must be auto, cpu, cuda"},
         {{"serve", "--dtype", "float16"}, "--dtype float16: must be auto, bfloat16, float32"},
         {{"serve", "-tp", "8"}, "--tensor-parallel-size 8: only 1 is possible: this version runs on one device"},
         {{"serve", "-tp=8"}, "--tensor-parallel-size 8: only 1 is possible: this version runs on one device"},
