@@ -42,7 +42,7 @@ void gemm(const Launch& launch, const GemmParams& params);
 // The forms behind gemm().
 void gemm_smxx(const Launch& launch, const GemmParams& params);          // every architecture
 void gemm_sm90_few_rows(const Launch& launch, const GemmParams& params);  // tokens in the columns of wgmma
-void gemm_sm90_many_rows_e4m3(const Launch& launch, const GemmLayer& layer, int num_tokens);  // batch 1, out bf16
+void gemm_sm90_many_rows_e4m3(const Launch& launch, const GemmParams& params);  // batch 1, out bf16
 void gemm_sm90_many_rows_bf16(const Launch& launch, const GemmLayer& layer, int num_tokens);
 
 }  // namespace glm5::cuda

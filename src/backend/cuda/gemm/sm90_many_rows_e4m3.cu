@@ -21,6 +21,10 @@ constexpr int kSharedBytes = 1024 + kStages * (kStageBytes + kScaleFloats * 4) +
 #define GLM5_SM90 1
 #endif
 
+__device__ __host__ int blocks_of(const GemmLayer& layer, int num_tokens) {
+    return static_cast<int>(ceil_div(num_tokens, 128) * ceil_div(layer.out_features, kOutputs));
+}
+
 // Blocks of outputs that share the same tokens run together, eight at a time, so that both operands stay in L2.
 struct Block {
     int token_block, output_block;
@@ -33,7 +37,7 @@ __device__ Block find_block(int index, int token_blocks, int output_blocks) {
     return {within / width, band * kWidth + within % width};
 }
 
-__global__ void __launch_bounds__(kThreads, 1) many_rows_kernel(const __grid_constant__ GemmLayer layer, int num_tokens) {
+__global__ void __launch_bounds__(kThreads, 1) many_rows_kernel(const __grid_constant__ GemmParams params) {
 #ifdef GLM5_SM90
     extern __shared__ uint8_t shared_memory[];
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
@@ -41,8 +45,12 @@ __global__ void __launch_bounds__(kThreads, 1) many_rows_kernel(const __grid_con
     const float* scales = reinterpret_cast<const float*>(shared_memory + (scales_base - shared_address(shared_memory)));
     const uint32_t full = scales_base + kStages * kScaleFloats * 4, empty = full + kStages * 8;
 
-    const int token_blocks = static_cast<int>(ceil_div(num_tokens, 128));
-    const Block block = find_block(blockIdx.x, token_blocks, static_cast<int>(ceil_div(layer.out_features, kOutputs)));
+    const int num_tokens = params.num_tokens, token_blocks = static_cast<int>(ceil_div(num_tokens, 128));
+    int index = 0, first_block = 0;  // of the layer
+    while (static_cast<int>(blockIdx.x) >= first_block + blocks_of(params.layers[index], num_tokens))
+        first_block += blocks_of(params.layers[index++], num_tokens);
+    const GemmLayer& layer = params.layers[index];
+    const Block block = find_block(blockIdx.x - first_block, token_blocks, static_cast<int>(ceil_div(layer.out_features, kOutputs)));
     // The last block of outputs or tokens may have one tile only.
     const int row_tile = block.output_block * 2, token_tile = block.token_block * 2;
     const bool two_row_tiles = row_tile + 1 < layer.row_tiles;
@@ -130,12 +138,12 @@ __global__ void __launch_bounds__(kThreads, 1) many_rows_kernel(const __grid_con
 
 }  // namespace
 
-// The layer's output is bf16, and its out_features are even.
-void gemm_sm90_many_rows_e4m3(const Launch& launch, const GemmLayer& layer, int num_tokens) {
-    const int64_t blocks = ceil_div(num_tokens, 128) * ceil_div(layer.out_features, kOutputs);
+// The layers have batch 1, outputs in bf16 and an even number of them.
+void gemm_sm90_many_rows_e4m3(const Launch& launch, const GemmParams& params) {
+    int blocks = 0;
+    for (int i = 0; i < params.num_layers; ++i) blocks += blocks_of(params.layers[i], params.num_tokens);
     launch_kernel(launch, "gemm_sm90_many_rows_e4m3", many_rows_kernel,
-                  {.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads), .shared_bytes = kSharedBytes}, layer,
-                  num_tokens);
+                  {.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads), .shared_bytes = kSharedBytes}, params);
 }
 
 }  // namespace glm5::cuda

@@ -16,7 +16,11 @@ namespace {
 constexpr int kConsumers = 256;
 constexpr int kThreads = kConsumers + 32;
 constexpr int kRows = 128;
-constexpr int kStages = 3;
+
+// What lets two CTAs share an SM, or as much as one has room for.
+template <int n>
+constexpr int kStages = n == 16 ? 2 : 3;
+
 constexpr int kStageBytes = 4 * kTileBytes;  // gate, gate + 64 rows, up, up + 64 rows
 constexpr int kMaxCluster = 8;
 
@@ -26,8 +30,8 @@ constexpr int kSumsBytes = 2 * n * kRows * 4;
 
 template <int n>
 int shared_bytes(int slab_tiles) {
-    return 1024 + kStages * kStageBytes + slab_tiles * n * kTileRowBytes + kSumsBytes<n> + slab_tiles * (n + 2) * 4 +
-           2 * kStages * 8 + 16;
+    return 1024 + kStages<n> * kStageBytes + slab_tiles * n * kTileRowBytes + kSumsBytes<n> + slab_tiles * (n + 2) * 4 +
+           2 * kStages<n> * 8 + 16;
 }
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
@@ -124,12 +128,12 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
     extern __shared__ uint8_t shared_memory[];
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
     uint8_t* memory = shared_memory + (base - shared_address(shared_memory));
-    uint8_t* slab = memory + kStages * kStageBytes;
+    uint8_t* slab = memory + kStages<n> * kStageBytes;
     auto* sums = reinterpret_cast<float*>(slab + max_slab_tiles * n * kTileRowBytes);
     auto* x_scales = sums + kSumsBytes<n> / 4;
     auto* weight_scales = x_scales + max_slab_tiles * n;  // gate, up
     const uint32_t full = static_cast<uint32_t>(round_up(shared_address(weight_scales + 2 * max_slab_tiles), 8));
-    const uint32_t empty = full + kStages * 8;
+    const uint32_t empty = full + kStages<n> * 8;
 
     const bool is_shared = item.expert == params.num_experts;
     const MoeWeights& weights = is_shared ? params.shared : params.experts;
@@ -139,7 +143,7 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
     const int first_tile = k_tiles * rank / parts, num_tiles = k_tiles * (rank + 1) / parts - first_tile;
 
     if (threadIdx.x == 0) {
-        for (int stage = 0; stage < kStages; ++stage) {
+        for (int stage = 0; stage < kStages<n>; ++stage) {
             barrier_init(full + stage * 8, 1);
             barrier_init(empty + stage * 8, kConsumers / 32);
         }
@@ -157,8 +161,8 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
             const int64_t source = (row_tile * k_tiles + first_tile) * kTileBytes;
             const int64_t next_rows = int64_t{k_tiles} * kTileBytes;
             for (int tile = 0; tile < num_tiles; ++tile) {
-                const int stage = tile % kStages;
-                if (tile >= kStages) barrier_wait(empty + stage * 8, (tile / kStages & 1) ^ 1);
+                const int stage = tile % kStages<n>;
+                if (tile >= kStages<n>) barrier_wait(empty + stage * 8, (tile / kStages<n> & 1) ^ 1);
                 barrier_expect(full + stage * 8, kStageBytes);
                 const uint32_t at = base + stage * kStageBytes;
                 const int64_t from = source + int64_t{tile} * kTileBytes;
@@ -181,8 +185,8 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
 
         const int group = threadIdx.x / 128;
         for (int tile = 0; tile < num_tiles; ++tile) {
-            const int stage = tile % kStages;
-            barrier_wait(full + stage * 8, tile / kStages & 1);
+            const int stage = tile % kStages<n>;
+            barrier_wait(full + stage * 8, tile / kStages<n> & 1);
             const uint32_t weight = base + stage * kStageBytes + group * kTileBytes;
             const uint32_t x = shared_address(slab) + tile * n * kTileRowBytes;
             accumulate<n, operand>(gate, weight, x, x_scales + tile * n, weight_scales[tile], tile == 0);
