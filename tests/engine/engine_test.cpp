@@ -5,99 +5,19 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
-#include <fstream>
 #include <map>
 #include <mutex>
-#include <sstream>
 
 #include "backend/registry.h"
-#include "json/parse.h"
+#include "engine/support.h"
 
 namespace glm5 {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int kNanoTokens = 4132;  // in models/glm5-nano/tokenizer.json
-
-// Collects the events of one request, and waits for the last.
-class Collector {
-public:
-    EventSink sink() {
-        return [this](Event event) {
-            std::lock_guard lock(mutex_);
-            EXPECT_EQ(last_.finish_reason, FinishReason::none) << "an event after the last";
-            tokens_.insert(tokens_.end(), event.tokens.begin(), event.tokens.end());
-            cached_prompt_tokens_ += event.cached_prompt_tokens;
-            last_ = std::move(event);
-            changed_.notify_all();
-        };
-    }
-    FinishReason wait() {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return last_.finish_reason != FinishReason::none; });
-        return last_.finish_reason;
-    }
-    void wait_for_tokens(size_t count) {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return tokens_.size() >= count || last_.finish_reason != FinishReason::none; });
-    }
-    std::vector<int32_t> tokens() {
-        std::lock_guard lock(mutex_);
-        return tokens_;
-    }
-    int cached_prompt_tokens() {
-        std::lock_guard lock(mutex_);
-        return cached_prompt_tokens_;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::vector<int32_t> tokens_;
-    int cached_prompt_tokens_ = 0;
-    Event last_;
-};
-
-EngineOptions nano_options() {
-    EngineOptions options;
-    options.model_directory = GLM5_SOURCE_DIR "/models/glm5-nano";
-    options.num_vocab_tokens = kNanoTokens;
-    options.kv_cache_bytes = int64_t{256} << 20;
-    return options;
-}
-
 Result<std::unique_ptr<Engine>> open_engine(const EngineOptions& options) {
     return Engine::open(options, backend::make_backend({.kind = "cpu"}, {}).value());
-}
-
-struct Golden {
-    std::string name;
-    std::vector<int32_t> prompt, greedy;
-};
-
-// tests/fixtures/nano: prompts and their greedy continuations, made with transformers.
-const std::vector<Golden>& goldens() {
-    static const std::vector<Golden> rows = [] {
-        std::ifstream file(GLM5_SOURCE_DIR "/tests/fixtures/nano/nano-fp8.json");
-        std::stringstream text;
-        text << file.rdbuf();
-        const json::Value document = json::parse(text.str()).value();
-        const auto ids = [](const json::Value& list) {
-            std::vector<int32_t> out;
-            for (const json::Value& id : list.as_array()) out.push_back(static_cast<int32_t>(*id.to_int64()));
-            return out;
-        };
-        std::vector<Golden> result;
-        for (const json::Value& row : document.as_array())
-            result.push_back({row.find("name")->as_string(), ids(*row.find("prompt_ids")), ids(*row.find("greedy_ids"))});
-        return result;
-    }();
-    return rows;
-}
-
-Request request_for(const Golden& golden) {
-    return {.prompt = golden.prompt, .sampling = {.max_tokens = static_cast<int>(golden.greedy.size())}};
 }
 
 class EngineTest : public ::testing::Test {
