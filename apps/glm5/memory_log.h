@@ -9,7 +9,7 @@ namespace glm5 {
 // Before anything is loaded.
 void log_plan(const plan::Plan& plan);
 // After everything is.
-void log_loaded(const plan::Plan& plan, const MemoryStats& taken, double seconds);
+void log_loaded(const plan::Plan& plan, const EngineStats& stats, double seconds);
 // At the end, when each workspace has had its use.
 void log_most_taken(const plan::Plan& plan, const MemoryStats& taken);
 

@@ -143,7 +143,7 @@ Result<std::unique_ptr<Engine>> open_engine(const ModelFiles& files, const cli::
     engine_options.on_failure = std::move(observers.on_failure);
     GLM5_ASSIGN_OR_RETURN(auto engine, Engine::open(engine_options, std::move(backend)));
     const double seconds = progress.finish();
-    log_loaded(planned, engine->stats().memory, seconds);
+    log_loaded(planned, engine->stats(), seconds);
     return engine;
 }
 
