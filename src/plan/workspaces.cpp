@@ -55,27 +55,36 @@ std::vector<Buffer> cpu_workspaces(const config::Config& config, const BackendFo
     return buffers;
 }
 
-// backend/cuda: a group's index scores; the positions that tokens which attend together have in common; of the (token,
-// expert) pairs of at most 2048 tokens at once, the shared expert's among them, the inputs of down and its sums; router
-// logits; and what the arena's blocks of 64 MiB leave unfilled.
+// Of the (token, expert) pairs that backend/cuda takes through the experts at once, the shared expert's among them: their
+// order, the inputs of down, and its sums, which are bf16 where a step has many tokens (mlp.cpp, form_of).
+Buffer gpu_expert_rows(const config::Config& config, const layout::ParallelLayout& layout, int64_t rows) {
+    constexpr int64_t kFewTokens = 1024, kManyTokens = 8192;
+    const int64_t hidden = config.hidden_size, slots = config.num_experts_per_token;
+    const int64_t width = std::max(config.shared_expert_width() / layout.tensor,
+                                   config.moe_intermediate_size / layout.expert_tensor());
+    const auto pair_bytes = [&](int64_t value_bytes, int64_t mlp_width, int64_t sum_bytes) {
+        return value_bytes * mlp_width + 4 * ceil_div(mlp_width, 128) + sum_bytes * hidden + 24;
+    };
+    const int64_t few = std::min(rows, kFewTokens), many = rows >= kFewTokens ? std::min(rows, kManyTokens) : 0;
+    const int64_t bytes = std::max({few * (slots + 1) * pair_bytes(2, width, 4), many * (slots + 1) * pair_bytes(1, width, 2),
+                                    few * pair_bytes(2, config.intermediate_size / layout.tensor, 4)});
+    return {"expert rows", fmt::format("{} tokens x {} experts", std::max(few, many), slots + 1), bytes};
+}
+
+// backend/cuda: a group's index scores; the positions that tokens which attend together have in common; the experts' rows;
+// router logits; and what the arena's blocks of 64 MiB leave unfilled.
 std::vector<Buffer> gpu_workspaces(const config::Config& config, const layout::ParallelLayout& layout,
                                    const StepSizes& sizes) {
     constexpr int64_t kScoreBytes = int64_t{64} << 20, kTokenStep = 16;  // attention.cpp
     constexpr int64_t kMlaGroups = 256, kMlaPositions = 12288 + 1;       // sparse_mla.cu
-    constexpr int64_t kMaxMoeTokens = 2048;                              // mlp.cpp
     constexpr int64_t kBlockBytes = int64_t{64} << 20;                   // arena.cpp
-    const int64_t rows = sizes.max_num_tokens, hidden = config.hidden_size, context = padded_context(sizes);
+    const int64_t rows = sizes.max_num_tokens, context = padded_context(sizes);
     const int64_t group = std::max(kTokenStep, kScoreBytes / (4 * context) / kTokenStep * kTokenStep);
     const int64_t score_rows = std::min(group, ceil_div(rows, kTokenStep) * kTokenStep);
-    const int64_t pairs = std::min(rows, kMaxMoeTokens) * (config.num_experts_per_token + 1);
-    const int64_t width =
-        std::max({config.intermediate_size / layout.tensor, config.shared_expert_width() / layout.tensor,
-                  config.moe_intermediate_size / layout.expert_tensor()});
-    const int64_t pair_bytes = 2 * width + 4 * ceil_div(width, 128) + 4 * hidden + 24;
     return {
         {"index scores", fmt::format("{} x {} F32", score_rows, context), score_rows * context * 4},
         {"positions of groups", fmt::format("{} x {} I32", kMlaGroups, kMlaPositions), kMlaGroups * kMlaPositions * 4},
-        {"expert rows", fmt::format("{} x {} bytes", pairs, pair_bytes), pairs * pair_bytes},
+        gpu_expert_rows(config, layout, rows),
         {"router logits", fmt::format("{} x {} F32", rows, config.num_experts), rows * config.num_experts * 4},
         {"unfilled blocks", "2 x 64 MiB", 2 * kBlockBytes},
     };
