@@ -59,7 +59,7 @@ gpu-test:  ## CTest label gpu; needs a CUDA build
 	ctest --test-dir build/cuda --output-on-failure -L gpu
 
 format: ## clang-format in place
-	git ls-files '*.h' '*.cpp' | grep -v '_tables' | xargs clang-format -i
+	git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | grep -v '_tables' | xargs clang-format -i
 
 lint: build  ## clang-tidy on every source file
 	git ls-files 'src/*.cpp' 'apps/*.cpp' | xargs clang-tidy -p build/release --quiet

@@ -22,7 +22,8 @@ struct PeerDecode {
     int batch, context;
     double ms;
 };
-constexpr PeerDecode kPeerDecode[] = {{1, 4096, 12.13}, {8, 4096, 16.65}, {32, 4096, 30.97}, {128, 4096, 42.29}, {1, 32768, 12.55}};
+constexpr PeerDecode kPeerDecode[] = {
+    {1, 4096, 12.13}, {8, 4096, 16.65}, {32, 4096, 30.97}, {128, 4096, 42.29}, {1, 32768, 12.55}};
 struct PeerPrefill {
     int tokens;
     double ms;
@@ -35,7 +36,8 @@ std::string peer_text(std::optional<double> peer_ms, double ms) {
 
 // vLLM's figures are of the published model on eight ranks.
 bool has_peer(const config::Config& config, const BenchStepOptions& options) {
-    return config.hidden_size == 6144 && config.num_layers == 78 && config.num_heads == 64 && options.tensor_parallel_size == 8;
+    return config.hidden_size == 6144 && config.num_layers == 78 && config.num_heads == 64 &&
+           options.tensor_parallel_size == 8;
 }
 
 Result<plan::Plan> plan_of(const config::Config& config, const BenchStepOptions& options, const ops::Numerics& numerics,
@@ -65,8 +67,8 @@ public:
         : options_(options), config_(config), rig_(rig), plan_(plan), peer_(has_peer(config, options)) {}
 
     void decode() {
-        fmt::print("\n{:>6} {:>8} {:>10} {:>10} {:>7} {:>9} {:>7}\n", "batch", "context", "step ms", "floor ms", "ratio",
-                   "vLLM ms", "faster");
+        fmt::print("\n{:>6} {:>8} {:>10} {:>10} {:>7} {:>9} {:>7}\n", "batch", "context", "step ms", "floor ms",
+                   "ratio", "vLLM ms", "faster");
         for (const int context : options_.contexts)
             for (const int batch : options_.batch_sizes) {
                 const StepShape shape{.num_seqs = batch, .query_len = 1, .context_len = context};
@@ -85,7 +87,8 @@ public:
 
     void prefill() {
         if (options_.prefill_tokens.empty()) return;
-        fmt::print("\n{:>6} {:>8} {:>10} {:>10} {:>9} {:>7}\n", "tokens", "before", "step ms", "tokens/s", "vLLM ms", "faster");
+        fmt::print("\n{:>6} {:>8} {:>10} {:>10} {:>9} {:>7}\n", "tokens", "before", "step ms", "tokens/s", "vLLM ms",
+                   "faster");
         for (const int before : options_.prefill_contexts)
             for (const int tokens : options_.prefill_tokens) {
                 const StepShape shape{.num_seqs = 1, .query_len = tokens, .context_len = before + tokens};
@@ -153,16 +156,17 @@ Status measure(const BenchStepOptions& options) {
     }
     LoadProgress progress;
     const auto start = std::chrono::steady_clock::now();
-    GLM5_ASSIGN_OR_RETURN(const auto rig, StepRig::open(std::move(backend), rig_options, [&](int64_t loaded, int64_t total) {
-                              progress.update(loaded, total);
-                          }));
+    GLM5_ASSIGN_OR_RETURN(const auto rig,
+                          StepRig::open(std::move(backend), rig_options,
+                                        [&](int64_t loaded, int64_t total) { progress.update(loaded, total); }));
     progress.finish();
     const double load_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
     GLM5_ASSIGN_OR_RETURN(const plan::Plan plan, plan_of(config, options, numerics, device_of(description)));
-    fmt::print("{}\n{}: one of {} ranks, {} layers, random weights, loaded in {:.1f} s; latents {}; {} pages of cache\n",
-               description, source.name, options.tensor_parallel_size, config.num_layers, load_s,
-               latent_format_name(numerics.latent), rig->num_pages());
+    fmt::print(
+        "{}\n{}: one of {} ranks, {} layers, random weights, loaded in {:.1f} s; latents {}; {} pages of cache\n",
+        description, source.name, options.tensor_parallel_size, config.num_layers, load_s,
+        latent_format_name(numerics.latent), rig->num_pages());
     Bench bench(options, config, *rig, plan);
     bench.decode();
     bench.prefill();
@@ -200,7 +204,9 @@ Result<BenchStepOptions> bench_step_options(const cli::CommandLine& line) {
     options.contexts = {4096};
     options.prefill_contexts = {0};
     for (auto* list : {&options.batch_sizes, &options.contexts, &options.prefill_contexts}) {
-        const std::string_view name = list == &options.batch_sizes ? "--batch-sizes" : list == &options.contexts ? "--contexts" : "--prefill-contexts";
+        const std::string_view name = list == &options.batch_sizes ? "--batch-sizes"
+                                      : list == &options.contexts  ? "--contexts"
+                                                                   : "--prefill-contexts";
         if (values.has(name)) list->clear();
         GLM5_RETURN_IF_ERROR(numbers(name, list == &options.prefill_contexts ? 0 : 1, *list));
     }

@@ -15,7 +15,7 @@ struct BenchStepOptions {
     std::string device, kv_cache_dtype;
     int threads = 0;
     int tensor_parallel_size = 1;
-    int num_layers = 0;  // 0: the model's
+    int num_layers = 0;                                 // 0: the model's
     std::vector<int> batch_sizes, contexts;             // decode
     std::vector<int> prefill_tokens, prefill_contexts;  // tokens of a chunk, and those before it
     int64_t cache_bytes = 0;

@@ -17,8 +17,8 @@ public:
     explicit OpFilter(std::unique_ptr<ops::Backend> backend) : backend_(std::move(backend)) {}
 
     static constexpr std::array<std::string_view, 15> kNames = {
-        "embed",        "rope_table", "add_norm", "fused_a", "mla_prologue", "query_b", "query_finish", "index_select",
-        "sparse_mla",   "value_up",   "linear",   "dense_mlp", "route",      "moe",     "lm_head"};
+        "embed",      "rope_table", "add_norm", "fused_a",   "mla_prologue", "query_b", "query_finish", "index_select",
+        "sparse_mla", "value_up",   "linear",   "dense_mlp", "route",        "moe",     "lm_head"};
     // One of kNames; empty: all ops.
     void run_only(std::string_view name) { only_ = name; }
 

@@ -63,7 +63,8 @@ private:
 Result<config::Config> rank_config(const config::Config& config, int tensor) {
     config::Config rank = config;
     const auto divide = [&](int& size, std::string_view key) -> Status {
-        if (size % tensor != 0) return invalid_argument("{} {} is not divided by --tensor-parallel-size {}", key, size, tensor);
+        if (size % tensor != 0)
+            return invalid_argument("{} {} is not divided by --tensor-parallel-size {}", key, size, tensor);
         size /= tensor;
         return {};
     };
@@ -107,8 +108,8 @@ void StepRig::make_caches(const Options& options) {
     num_pages_ = std::clamp<int64_t>(bytes / layout.page_bytes(), 1, wanted);
 
     PageMaker maker;
-    const auto latents = maker.latents(layout.layers[0].latent_page_bytes, options.numerics.latent, config.latent_dim,
-                                       config.rope_dim);
+    const auto latents =
+        maker.latents(layout.layers[0].latent_page_bytes, options.numerics.latent, config.latent_dim, config.rope_dim);
     const auto keys = maker.index_keys(layout.layers[0].index_page_bytes, config.index_dim);
     for (const cache::LayerLayout& layer : layout.layers) {
         ops::LayerCache cache;
@@ -189,7 +190,8 @@ double StepRig::step_us(const StepShape& shape, int repeats, std::string_view op
         const auto start = std::chrono::steady_clock::now();
         for (int j = 0; j < kInRow; ++j) run();
         wait();
-        times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / kInRow);
+        times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() /
+                        kInRow);
     }
     backend_->run_only({});
     std::nth_element(times.begin(), times.begin() + repeats / 2, times.end());

@@ -14,8 +14,8 @@
 
 namespace glm5 {
 
-// `config` with what each of `tensor` ranks has of heads, MLP widths and vocabulary. Errors name the key that `tensor` does
-// not divide.
+// `config` with what each of `tensor` ranks has of heads, MLP widths and vocabulary. Errors name the key that `tensor`
+// does not divide.
 Result<config::Config> rank_config(const config::Config& config, int tensor);
 
 // A step in which every sequence computes its last query_len tokens.

@@ -11,8 +11,8 @@
 
 namespace glm5::load {
 
-// Linear layers have weights of standard deviation 0.02, in FP8 where `config` is quantised so, the embedding 1, norms are
-// near 1 and biases near 0. The same config gives the same values.
+// Linear layers have weights of standard deviation 0.02, in FP8 where `config` is quantised so, the embedding 1, norms
+// are near 1 and biases near 0. The same config gives the same values.
 class DummySource final : public TensorSource {
 public:
     explicit DummySource(const config::Config& config);

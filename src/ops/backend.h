@@ -1,8 +1,8 @@
 // Backend: the one interface between the model and a device. One method per op; the op headers state the mathematics.
 //
 // A backend belongs to one rank worker, which makes every call. Calls are ordered: an op sees what the calls before it
-// wrote; only copy_to_host waits for the device. A device that fails throws DeviceFault (ops/device_fault.h). All memory is allocated before the first step (allocate, make_*,
-// prepare) and lives as long as the backend.
+// wrote; only copy_to_host waits for the device. A device that fails throws DeviceFault (ops/device_fault.h). All
+// memory is allocated before the first step (allocate, make_*, prepare) and lives as long as the backend.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ struct StepLimits {
     int64_t num_experts = 0;         // routed experts of a layer
     int64_t experts_per_token = 0;
     int64_t hidden_size = 0;
-    int64_t mlp_width = 0;           // widest dense, shared or routed MLP
-    int64_t expert_width = 0;        // of a routed or shared expert
+    int64_t mlp_width = 0;     // widest dense, shared or routed MLP
+    int64_t expert_width = 0;  // of a routed or shared expert
     int64_t vocab_size = 0;
 };
 

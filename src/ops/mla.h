@@ -33,7 +33,7 @@ struct MlaPrologueArgs {
     Tensor q_a;
     Tensor kv_a;
     Tensor index_k;
-    Tensor cos_sin;  // [num_tokens, rope_dim / 2, 2]
+    Tensor cos_sin;              // [num_tokens, rope_dim / 2, 2]
     Tensor q_a_norm_weight;      // [q_lora_rank] f32
     Tensor kv_a_norm_weight;     // [latent_dim] f32
     Tensor index_k_norm_weight;  // [index_dim] f32
@@ -52,8 +52,8 @@ struct QueryBArgs {
 
 // query[t, h] = (R(UK_hᵀ q_nope), R(rope(q_rope))): the query against the latent cache.
 // index_query is index_q rotated in f32. With Numerics::index_key e4m3 it is e4m3(that / a) with a power-of-two scale a
-// per token and head, 2^ceil(log2(max(amax, 1e-4) / 448)), and index_weights is multiplied by a. It may be index_q's own
-// memory where both have the same dtype.
+// per token and head, 2^ceil(log2(max(amax, 1e-4) / 448)), and index_weights is multiplied by a. It may be index_q's
+// own memory where both have the same dtype.
 struct QueryFinishArgs {
     Tensor query;          // out [num_tokens, num_heads, latent_dim + rope_dim]
     Tensor index_query;    // out [num_tokens, index_heads, index_dim] Backend::index_query_dtype()

@@ -13,8 +13,8 @@ struct DenseMlpArgs {
     GatedMlp weights;
 };
 
-// All in f32: l = gate · x (x unquantised), g = sigmoid(l); the top_k experts with the largest g + bias are chosen, equal
-// values by the lower id; their weights are the unbiased g, divided by (their sum + 1e-20) if normalise, times
+// All in f32: l = gate · x (x unquantised), g = sigmoid(l); the top_k experts with the largest g + bias are chosen,
+// equal values by the lower id; their weights are the unbiased g, divided by (their sum + 1e-20) if normalise, times
 // scaling. Slots are in descending order of g + bias.
 struct RouteArgs {
     Tensor expert_ids;      // out [num_tokens, top_k] i32

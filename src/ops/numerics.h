@@ -8,8 +8,11 @@
 
 namespace glm5::ops {
 
-enum class ActivationFormat : uint8_t { f32, bf16 };      // bf16: R(…) wherever docs/model.md writes it
-enum class LinearInput : uint8_t { unquantised, fp8_1x128 };  // fp8: inputs of FP8 linear layers, per token and 128 values
+enum class ActivationFormat : uint8_t { f32, bf16 };  // bf16: R(…) wherever docs/model.md writes it
+enum class LinearInput : uint8_t {
+    unquantised,
+    fp8_1x128
+};  // fp8: inputs of FP8 linear layers, per token and 128 values
 
 struct Numerics {
     ActivationFormat activation = ActivationFormat::f32;

@@ -1,5 +1,5 @@
-// sample: one token per row of logits, exactly as docs/sampling.md defines it. Every backend chooses the same token from
-// the same logits: its arithmetic is that of ops/sampling_math.h, whose names stand below.
+// sample: one token per row of logits, exactly as docs/sampling.md defines it. Every backend chooses the same token
+// from the same logits: its arithmetic is that of ops/sampling_math.h, whose names stand below.
 //
 // Per row, in float32, over the ids below num_vocab_tokens (those beyond are padding of the checkpoint):
 //  1. logit += edit of that id (a bias, or -inf for an id that must not be chosen);
@@ -31,7 +31,8 @@ struct SampleParameters {
     Tensor seed;                // [rows] i64, of the choice
     Tensor position;            // [rows] i32: index in its sequence of the token to be chosen
 
-    // The edits of row r are entries edit_start[r] … edit_start[r + 1] - 1; each id at most once, below num_vocab_tokens.
+    // The edits of row r are entries edit_start[r] … edit_start[r + 1] - 1; each id at most once, below
+    // num_vocab_tokens.
     Tensor edit_start;   // [rows + 1] i32
     Tensor edit_ids;     // [num_edits] i32
     Tensor edit_values;  // [num_edits] f32

@@ -50,7 +50,8 @@ GLM5_SAMPLING_FUNCTION PhiloxBlock philox4x32_10(PhiloxBlock counter, uint32_t k
 
 // The random bits of one token id at one position.
 GLM5_SAMPLING_FUNCTION uint32_t random_word(uint64_t seed, uint32_t position, uint32_t id) {
-    return philox4x32_10({{id, position, 0, 0}}, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)).word[0];
+    return philox4x32_10({{id, position, 0, 0}}, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32))
+        .word[0];
 }
 
 // (word + 1/2) / 2^32 rounded to float, at most 1 - 2^-24: in (0, 1), and fine where it is small.
@@ -121,7 +122,9 @@ GLM5_SAMPLING_FUNCTION float usable_logit(float logit) {
 }
 
 // What an id weighs in top_p: whole units of 2^-40, so that sums do not depend on their order. 2^18 ids fit.
-GLM5_SAMPLING_FUNCTION uint64_t mass(float x) { return static_cast<uint64_t>(sampling_exp(x) * 0x1p40f); }
+GLM5_SAMPLING_FUNCTION uint64_t mass(float x) {
+    return static_cast<uint64_t>(sampling_exp(x) * 0x1p40f);
+}
 
 // Step 7: whether an id stays when the mass before it is `before`.
 GLM5_SAMPLING_FUNCTION bool within_top_p(uint64_t before, float top_p, uint64_t total) {

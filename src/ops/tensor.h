@@ -1,4 +1,5 @@
-// Tensor: a view of device memory that a Backend owns. Activation: a tensor that feeds linear layers, with its FP8 form.
+// Tensor: a view of device memory that a Backend owns. Activation: a tensor that feeds linear layers, with its FP8
+// form.
 #pragma once
 
 #include <array>
@@ -36,7 +37,9 @@ struct Tensor {
     int64_t columns() const { return elements() / shape[0]; }
 
     template <typename T>
-    T* as() const { return static_cast<T*>(data); }
+    T* as() const {
+        return static_cast<T*>(data);
+    }
 
     // The first `count` rows.
     Tensor first_rows(int64_t count) const {

@@ -55,24 +55,25 @@ std::vector<Buffer> cpu_workspaces(const config::Config& config, const BackendFo
     return buffers;
 }
 
-// Of the (token, expert) pairs that backend/cuda takes through the experts at once, the shared expert's among them: their
-// order, the inputs of down, and its sums, which are bf16 where a step has many tokens (mlp.cpp, form_of).
+// Of the (token, expert) pairs that backend/cuda takes through the experts at once, the shared expert's among them:
+// their order, the inputs of down, and its sums, which are bf16 where a step has many tokens (mlp.cpp, form_of).
 Buffer gpu_expert_rows(const config::Config& config, const layout::ParallelLayout& layout, int64_t rows) {
     constexpr int64_t kFewTokens = 1024, kManyTokens = 8192;
     const int64_t hidden = config.hidden_size, slots = config.num_experts_per_token;
-    const int64_t width = std::max(config.shared_expert_width() / layout.tensor,
-                                   config.moe_intermediate_size / layout.expert_tensor());
+    const int64_t width =
+        std::max(config.shared_expert_width() / layout.tensor, config.moe_intermediate_size / layout.expert_tensor());
     const auto pair_bytes = [&](int64_t value_bytes, int64_t mlp_width, int64_t sum_bytes) {
         return value_bytes * mlp_width + 4 * ceil_div(mlp_width, 128) + sum_bytes * hidden + 24;
     };
     const int64_t few = std::min(rows, kFewTokens), many = rows >= kFewTokens ? std::min(rows, kManyTokens) : 0;
-    const int64_t bytes = std::max({few * (slots + 1) * pair_bytes(2, width, 4), many * (slots + 1) * pair_bytes(1, width, 2),
-                                    few * pair_bytes(2, config.intermediate_size / layout.tensor, 4)});
+    const int64_t bytes =
+        std::max({few * (slots + 1) * pair_bytes(2, width, 4), many * (slots + 1) * pair_bytes(1, width, 2),
+                  few * pair_bytes(2, config.intermediate_size / layout.tensor, 4)});
     return {"expert rows", fmt::format("{} tokens x {} experts", std::max(few, many), slots + 1), bytes};
 }
 
-// backend/cuda: a group's index scores; the positions that tokens which attend together have in common; the experts' rows;
-// router logits; and what the arena's blocks of 64 MiB leave unfilled.
+// backend/cuda: a group's index scores; the positions that tokens which attend together have in common; the experts'
+// rows; router logits; and what the arena's blocks of 64 MiB leave unfilled.
 std::vector<Buffer> gpu_workspaces(const config::Config& config, const layout::ParallelLayout& layout,
                                    const StepSizes& sizes) {
     constexpr int64_t kScoreBytes = int64_t{64} << 20, kTokenStep = 16;  // attention.cpp

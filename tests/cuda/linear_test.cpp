@@ -1,5 +1,5 @@
-// The linear layers and the experts on CUDA against the CPU: layers of GLM-5 and glm5-nano at row counts around the tiles
-// of the kernels, projections by head, the head of the model, and experts with none, few and many tokens.
+// The linear layers and the experts on CUDA against the CPU: layers of GLM-5 and glm5-nano at row counts around the
+// tiles of the kernels, projections by head, the head of the model, and experts with none, few and many tokens.
 #include <algorithm>
 #include <numeric>
 
@@ -65,13 +65,14 @@ TEST_F(LinearLayers, FusedAAndQueryB) {
             const LinearPair wk = twin.linear(twin.matrix(128, hidden_size, WeightFormat::bf16));
             const LinearPair projection = twin.linear(twin.matrix(32, hidden_size, WeightFormat::bf16));
             const ActivationPair hidden = twin.random_activation(rows, hidden_size);
-            const TensorPair out_q = twin.activation_tensor({rows, q_lora}), out_kv = twin.activation_tensor({rows, 576});
+            const TensorPair out_q = twin.activation_tensor({rows, q_lora}),
+                             out_kv = twin.activation_tensor({rows, 576});
             const TensorPair out_k = twin.activation_tensor({rows, 128}), out_w = twin.output(DType::f32, {rows, 32});
             const float scale = 1.0f / 64;
             twin.cpu().fused_a({out_q.cpu, out_kv.cpu, out_k.cpu, out_w.cpu, hidden.cpu, q_a.cpu, kv_a.cpu, wk.cpu,
                                 projection.cpu, scale});
-            twin.cuda().fused_a({out_q.cuda, out_kv.cuda, out_k.cuda, out_w.cuda, hidden.cuda, q_a.cuda, kv_a.cuda, wk.cuda,
-                                 projection.cuda, scale});
+            twin.cuda().fused_a({out_q.cuda, out_kv.cuda, out_k.cuda, out_w.cuda, hidden.cuda, q_a.cuda, kv_a.cuda,
+                                 wk.cuda, projection.cuda, scale});
             twin.expect_close(out_q, kBfloatTolerance, "q_a");
             twin.expect_close(out_kv, kBfloatTolerance, "kv_a");
             twin.expect_close(out_k, kBfloatTolerance, "index_k");
@@ -80,7 +81,8 @@ TEST_F(LinearLayers, FusedAAndQueryB) {
             const LinearPair q_b = twin.linear(twin.matrix(heads * 256, q_lora, WeightFormat::fp8_block128));
             const LinearPair wq_b = twin.linear(twin.matrix(32 * 128, q_lora, WeightFormat::fp8_block128));
             const ActivationPair q_norm = twin.random_activation(rows, q_lora);
-            const TensorPair q = twin.activation_tensor({rows, heads, 256}), index_q = twin.activation_tensor({rows, 32, 128});
+            const TensorPair q = twin.activation_tensor({rows, heads, 256}),
+                             index_q = twin.activation_tensor({rows, 32, 128});
             twin.cpu().query_b({q.cpu, index_q.cpu, q_norm.cpu, q_b.cpu, wq_b.cpu});
             twin.cuda().query_b({q.cuda, index_q.cuda, q_norm.cuda, q_b.cuda, wq_b.cuda});
             twin.expect_close(q, kBfloatTolerance, "q");
@@ -118,7 +120,8 @@ TEST_F(LinearLayers, HeadReadsTheWantedRows) {
     for (std::vector<int32_t> wanted : {std::vector<int32_t>{39}, {8, 0, 3, 3}}) {
         const TensorPair rows = twin.integers(wanted);
         const TensorPair logits = twin.output(DType::f32, {std::ssize(wanted), vocabulary});
-        ops::Batch cpu_batch{.num_tokens = tokens, .num_logit_rows = static_cast<int>(wanted.size())}, cuda_batch = cpu_batch;
+        ops::Batch cpu_batch{.num_tokens = tokens, .num_logit_rows = static_cast<int>(wanted.size())},
+            cuda_batch = cpu_batch;
         cpu_batch.logit_rows = rows.cpu, cuda_batch.logit_rows = rows.cuda;
         twin.cpu().lm_head({.logits = logits.cpu, .hidden = in.cpu, .head = head.cpu, .batch = &cpu_batch});
         twin.cuda().lm_head({.logits = logits.cuda, .hidden = in.cuda, .head = head.cuda, .batch = &cuda_batch});
@@ -154,11 +157,13 @@ TEST_F(Experts, RoutedAndShared) {
         int slots;
         std::vector<int64_t> rows;
     };
-    for (const Case& c : {Case{256, 128, 16, 4, {1, 5, 33, 300, 2100}}, Case{6144, 256, 24, 8, {1, 3, 40, 130, 1100}}}) {
+    for (const Case& c :
+         {Case{256, 128, 16, 4, {1, 5, 33, 300, 2100}}, Case{6144, 256, 24, 8, {1, 3, 40, 130, 1100}}}) {
         ops::StepLimits limits = full_limits();
         limits.max_tokens = 2304;
         Twin twin(LatentFormat::bf16, limits);
-        const GatedPair routed = experts(twin, c.num_experts, c.width, c.hidden), shared = experts(twin, 1, c.width, c.hidden);
+        const GatedPair routed = experts(twin, c.num_experts, c.width, c.hidden),
+                        shared = experts(twin, 1, c.width, c.hidden);
         for (int64_t rows : c.rows)
             for (bool skewed : {false, true}) {
                 std::vector<int32_t> ids, order(c.num_experts);

@@ -68,8 +68,9 @@ void CudaBackend::index_select(const ops::IndexSelectArgs& args) {
                    args.index_weights.elements() == int64_t{batch.num_tokens} * kIndexHeads,
                "index_weights {} × {}, expected F32 × {} · 32", dtype_name(args.index_weights.dtype),
                args.index_weights.elements(), batch.num_tokens);
-    GLM5_CHECK(args.cache.index_keys.page_bytes >= kPage * (kIndexDim + 4) && args.cache.index_keys.page_bytes % 16 == 0,
-               "{} bytes a page", args.cache.index_keys.page_bytes);
+    GLM5_CHECK(
+        args.cache.index_keys.page_bytes >= kPage * (kIndexDim + 4) && args.cache.index_keys.page_bytes % 16 == 0,
+        "{} bytes a page", args.cache.index_keys.page_bytes);
 
     const bool scores_needed = batch.max_context_tokens > top_k;
     int64_t group = batch.num_tokens;
@@ -118,14 +119,14 @@ void CudaBackend::sparse_mla(const ops::SparseMlaArgs& args) {
                    heads % 8 == 0 && heads <= 64 && args.query.shape[2] == kQueryDim,
                "query {} [{}, {}, {}], expected BF16 [{}, 8 … 64, 576]", dtype_name(args.query.dtype),
                args.query.shape[0], heads, args.query.shape[2], batch.num_tokens);
-    GLM5_CHECK(args.latent_out.dtype == DType::bf16 &&
-                   args.latent_out.elements() == batch.num_tokens * heads * kLatentDim,
-               "latent_out {} × {}, expected BF16 × {} · {} · 512", dtype_name(args.latent_out.dtype),
-               args.latent_out.elements(), batch.num_tokens, heads);
+    GLM5_CHECK(
+        args.latent_out.dtype == DType::bf16 && args.latent_out.elements() == batch.num_tokens * heads * kLatentDim,
+        "latent_out {} × {}, expected BF16 × {} · {} · 512", dtype_name(args.latent_out.dtype),
+        args.latent_out.elements(), batch.num_tokens, heads);
     const bool fp8 = numerics_.latent == LatentFormat::fp8_ds_mla;
     const int64_t page_bytes = args.cache.latent.page_bytes;
-    GLM5_CHECK(page_bytes >= kPage * (fp8 ? kFp8EntryBytes : kBf16EntryBytes) && page_bytes % 16 == 0, "{} bytes a page",
-               page_bytes);
+    GLM5_CHECK(page_bytes >= kPage * (fp8 ? kFp8EntryBytes : kBf16EntryBytes) && page_bytes % 16 == 0,
+               "{} bytes a page", page_bytes);
     cuda::sparse_mla(launch_, {.out = args.latent_out.as<bf16>(),
                                .query = args.query.as<bf16>(),
                                .pages = args.cache.latent.data,

@@ -88,11 +88,11 @@ private:
     uint64_t num_repeats_ = 0;
 
     // Working memory, each by its user; made by prepare.
-    ops::Tensor index_workspace_;   // index_select: [bytes] u8
-    ops::Tensor mla_workspace_;     // sparse_mla
-    ops::Tensor mlp_workspace_;     // dense_mlp, moe
-    ops::Tensor router_logits_;     // route: [max_tokens, num_experts] f32
-    int64_t workspace_bytes_ = 0;   // of all these
+    ops::Tensor index_workspace_;  // index_select: [bytes] u8
+    ops::Tensor mla_workspace_;    // sparse_mla
+    ops::Tensor mlp_workspace_;    // dense_mlp, moe
+    ops::Tensor router_logits_;    // route: [max_tokens, num_experts] f32
+    int64_t workspace_bytes_ = 0;  // of all these
 };
 
 }  // namespace glm5::cuda

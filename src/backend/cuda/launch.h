@@ -22,10 +22,16 @@ struct Launch {
 // Throws ops::DeviceFault with the name of the kernel or call when `error` is one.
 void check_cuda(cudaError_t error, const char* what);
 // After a launch.
-inline void check_launch(const char* kernel) { check_cuda(cudaGetLastError(), kernel); }
+inline void check_launch(const char* kernel) {
+    check_cuda(cudaGetLastError(), kernel);
+}
 
 // On the host and on the device.
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+constexpr int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+constexpr int64_t round_up(int64_t a, int64_t b) {
+    return ceil_div(a, b) * b;
+}
 
 }  // namespace glm5::cuda

@@ -12,8 +12,8 @@
 namespace glm5::cuda {
 namespace {
 
-// Tokens that go through the experts at once: what stands between down and finish takes 4 · hidden bytes a pair, and half of
-// that with many pairs.
+// Tokens that go through the experts at once: what stands between down and finish takes 4 · hidden bytes a pair, and
+// half of that with many pairs.
 constexpr int kMaxMoeTokens = 1024, kMaxManyPairsTokens = 8192;
 
 // Few pairs seldom share an expert: sorting them costs more than reading such an expert twice.
@@ -37,7 +37,8 @@ int item_pairs_of(int num_tokens, int slots, int num_experts) {
 }
 
 // The form in which `num_tokens` tokens, or the first of them, go through the experts.
-MoeParams form_of(const Launch& launch, int64_t num_tokens, int slots, int num_experts, int hidden, int width, bool e4m3) {
+MoeParams form_of(const Launch& launch, int64_t num_tokens, int slots, int num_experts, int hidden, int width,
+                  bool e4m3) {
     MoeParams params{.num_tokens = static_cast<int>(std::min<int64_t>(num_tokens, kMaxManyPairsTokens)),
                      .slots = slots,
                      .num_experts = num_experts,
@@ -59,17 +60,18 @@ int64_t mlp_workspace_bytes(const Launch& launch, const ops::StepLimits& limits)
     for (const int64_t tokens : {std::min<int64_t>(limits.max_tokens, kMaxMoeTokens - 1), limits.max_tokens})
         for (const bool e4m3 : {false, true})
             for (const bool routed : {false, true})
-                bytes = std::max(bytes, moe_workspace_bytes(form_of(
-                                            launch, tokens, routed ? static_cast<int>(limits.experts_per_token) : 0,
-                                            routed ? static_cast<int>(limits.num_experts) : 0,
-                                            static_cast<int>(limits.hidden_size),
-                                            static_cast<int>(routed ? limits.expert_width : limits.mlp_width), e4m3)));
+                bytes = std::max(
+                    bytes, moe_workspace_bytes(form_of(
+                               launch, tokens, routed ? static_cast<int>(limits.experts_per_token) : 0,
+                               routed ? static_cast<int>(limits.num_experts) : 0, static_cast<int>(limits.hidden_size),
+                               static_cast<int>(routed ? limits.expert_width : limits.mlp_width), e4m3)));
     return bytes;
 }
 
 // Routed experts are none in a dense layer.
 void CudaBackend::run_experts(const ops::Tensor& out, const ops::Activation& in, const ops::Tensor& expert_ids,
-                              const ops::Tensor& expert_weights, const ops::GatedMlp& experts, const ops::GatedMlp& shared) {
+                              const ops::Tensor& expert_weights, const ops::GatedMlp& experts,
+                              const ops::GatedMlp& shared) {
     const ops::Linear& gate = shared.gate;
     const bool e4m3 = quantises_input(gate);
     GLM5_CHECK(gate.out_features % 128 == 0 && gate.in_features % 128 == 0, "an MLP of {} × {}", gate.out_features,

@@ -1,4 +1,5 @@
-// Ops on single rows: embed, rope_table, add_norm, mla_prologue, the rotation of query_finish, and the FP8 form of rows.
+// Ops on single rows: embed, rope_table, add_norm, mla_prologue, the rotation of query_finish, and the FP8 form of
+// rows.
 #include "backend/cuda/backend.h"
 #include "backend/cuda/embed/embed.h"
 #include "backend/cuda/norm/norm.h"

@@ -1,6 +1,6 @@
 // sample: the arguments of ops/sample.h for the kernel.
-#include "backend/cuda/backend.h"
 #include "backend/cuda/sample/sample.h"
+#include "backend/cuda/backend.h"
 
 namespace glm5::cuda {
 

@@ -8,8 +8,8 @@ namespace glm5::cuda {
 
 inline constexpr int kPlainRow = -1;
 
-// The 128 bytes of operand row `row`, as one group of asynchronous copies: from `source`, the first byte of a row that lies
-// plain (kPlainRow), or of row `source_row` of a tile. Zero when the row does not exist.
+// The 128 bytes of operand row `row`, as one group of asynchronous copies: from `source`, the first byte of a row that
+// lies plain (kPlainRow), or of row `source_row` of a tile. Zero when the row does not exist.
 __device__ inline void copy_row(uint32_t operand, int row, const uint8_t* source, int source_row, bool exists) {
     const uint32_t tile = operand + row / kTileRows * kTileBytes;
 #pragma unroll

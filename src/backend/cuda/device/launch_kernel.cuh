@@ -1,10 +1,10 @@
 // launch_kernel: every kernel of the backend starts through it, so that the start of one overlaps the end of the one
 // before (programmatic dependent launch, CUDA programming guide).
 //
-// A kernel may start while its predecessor runs. So each kernel calls wait_for_previous() in every thread that reads what
-// others wrote, or writes at all, before it does, and in some thread of every CTA, even of one that has nothing to do: then
-// whatever ran earlier is complete when a kernel is complete. Before the wait it touches nothing but weights. It calls
-// let_next_start() early; that orders no memory.
+// A kernel may start while its predecessor runs. So each kernel calls wait_for_previous() in every thread that reads
+// what others wrote, or writes at all, before it does, and in some thread of every CTA, even of one that has nothing to
+// do: then whatever ran earlier is complete when a kernel is complete. Before the wait it touches nothing but weights.
+// It calls let_next_start() early; that orders no memory.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -13,8 +13,12 @@
 
 namespace glm5::cuda {
 
-__device__ inline void wait_for_previous() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
-__device__ inline void let_next_start() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+__device__ inline void wait_for_previous() {
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+__device__ inline void let_next_start() {
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}
 
 struct Shape {
     dim3 grid, block;

@@ -3,8 +3,8 @@
 namespace glm5::cuda {
 namespace {
 
-// Measured on an H100 at GLM-5's shapes. From these many tokens on, the tensor cores are the limit and not the bytes of the
-// weights; where a sum is short, even earlier.
+// Measured on an H100 at GLM-5's shapes. From these many tokens on, the tensor cores are the limit and not the bytes of
+// the weights; where a sum is short, even earlier.
 constexpr int kManyRows = 384, kManyRowsOfShortSums = 96, kShortSumTiles = 16;
 // From here on the inputs of e4m3 and bf16 layers do not fit beside each other in shared memory.
 constexpr int kSeparateRows = 32;
@@ -16,7 +16,9 @@ bool has_many_rows(const Launch& launch, const GemmLayer& layer, int num_tokens)
     return num_tokens >= kManyRows && blocks * 2 >= launch.num_sms;
 }
 
-void add(GemmParams& params, const GemmLayer& layer) { params.layers[params.num_layers++] = layer; }
+void add(GemmParams& params, const GemmLayer& layer) {
+    params.layers[params.num_layers++] = layer;
+}
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// gemm: out[b, t, n] = scale · Σ_k W[b, n, k] · x[b, t, k] for up to four layers in one launch, all with the same tokens.
+// gemm: out[b, t, n] = scale · Σ_k W[b, n, k] · x[b, t, k] for up to four layers in one launch, all with the same
+// tokens.
 //
 // e4m3 layers: both operands in tiles with scales (tiles.h); a product of 128 values is summed by the tensor core, then
 // scaled and added in float32. bf16 layers: W in tiles, x row major; sums in float32. The order of a sum depends on the
@@ -40,8 +41,8 @@ struct GemmParams {
 void gemm(const Launch& launch, const GemmParams& params);
 
 // The forms behind gemm().
-void gemm_smxx(const Launch& launch, const GemmParams& params);          // every architecture
-void gemm_sm90_few_rows(const Launch& launch, const GemmParams& params);  // tokens in the columns of wgmma
+void gemm_smxx(const Launch& launch, const GemmParams& params);                 // every architecture
+void gemm_sm90_few_rows(const Launch& launch, const GemmParams& params);        // tokens in the columns of wgmma
 void gemm_sm90_many_rows_e4m3(const Launch& launch, const GemmParams& params);  // batch 1, out bf16
 void gemm_sm90_many_rows_bf16(const Launch& launch, const GemmLayer& layer, int num_tokens);
 

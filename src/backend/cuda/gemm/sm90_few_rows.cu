@@ -1,10 +1,10 @@
 // The product for few tokens on Hopper, where reading the weights is the work. 64 rows of weights fill the rows of a
-// wgmma, tokens its columns; a cluster of CTAs shares the k of one weight tile. Each CTA finishes some rows of the tile: the
-// others send it their sums, which it adds in rank order.
+// wgmma, tokens its columns; a cluster of CTAs shares the k of one weight tile. Each CTA finishes some rows of the
+// tile: the others send it their sums, which it adds in rank order.
 //
-// One producer thread streams weight tiles through a ring; a warpgroup multiplies. The tokens' part of k (the slab) lies in
-// shared memory whole before the first product, swizzled as the weights are: e4m3 tiles are copied as they lie, bf16 rows
-// chunk by chunk. Weights are on their way before the kernel waits for its predecessor.
+// One producer thread streams weight tiles through a ring; a warpgroup multiplies. The tokens' part of k (the slab)
+// lies in shared memory whole before the first product, swizzled as the weights are: e4m3 tiles are copied as they lie,
+// bf16 rows chunk by chunk. Weights are on their way before the kernel waits for its predecessor.
 #include <algorithm>
 
 #include "backend/cuda/device/cluster.cuh"
@@ -147,7 +147,8 @@ __device__ void store_pair(const GemmLayer& layer, const Work& work, int token, 
 }
 
 template <int n>
-__global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constant__ GemmParams params, int max_slab_tiles) {
+__global__ void __launch_bounds__(kThreads)
+    few_rows_kernel(const __grid_constant__ GemmParams params, int max_slab_tiles) {
 #ifdef GLM5_SM90
     extern __shared__ uint8_t shared_memory[];
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
@@ -202,8 +203,8 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
     } else {
         if (layer.e4m3) {
             const int64_t scale_rows = ceil_div(layer.out_features, 128);
-            const float* scales = layer.weight_scales +
-                                  (work.matrix * scale_rows + work.row_tile / 2) * layer.k_tiles + first_tile;
+            const float* scales =
+                layer.weight_scales + (work.matrix * scale_rows + work.row_tile / 2) * layer.k_tiles + first_tile;
             for (int i = threadIdx.x; i < num_tiles; i += kConsumers) weight_scales[i] = scales[i];
         }
         wait_for_previous();
@@ -212,10 +213,11 @@ __global__ void __launch_bounds__(kThreads) few_rows_kernel(const __grid_constan
         asm volatile("bar.sync 1, %0;" ::"n"(kConsumers) : "memory");
         if (layer.e4m3) barrier_wait(slab_full, 0);
         if (layer.e4m3)
-            multiply<n, Operand::e4m3>(sum, num_tiles, base, shared_address(slab), x_scales, weight_scales, full, empty);
+            multiply<n, Operand::e4m3>(sum, num_tiles, base, shared_address(slab), x_scales, weight_scales, full,
+                                       empty);
         else
-            multiply<n, Operand::bf16>(sum, num_tiles, base, shared_address(slab), x_scales, weight_scales, full, empty);
-
+            multiply<n, Operand::bf16>(sum, num_tiles, base, shared_address(slab), x_scales, weight_scales, full,
+                                       empty);
     }
 
     cluster_wait();  // every CTA of the cluster runs, so that its shared memory is there

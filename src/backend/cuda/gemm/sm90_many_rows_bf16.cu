@@ -1,5 +1,5 @@
-// The bf16 product for many tokens on Hopper: 128 tokens × 128 outputs a CTA. Two warpgroups have 64 tokens each; a third
-// gathers the rows of the tokens, which lie plain, and streams the weights.
+// The bf16 product for many tokens on Hopper: 128 tokens × 128 outputs a CTA. Two warpgroups have 64 tokens each; a
+// third gathers the rows of the tokens, which lie plain, and streams the weights.
 #include "backend/cuda/device/copy.cuh"
 #include "backend/cuda/device/gather.cuh"
 #include "backend/cuda/device/launch_kernel.cuh"
@@ -61,8 +61,8 @@ __global__ void __launch_bounds__(kThreads, 1)
         const bool exists = first_token + row < num_tokens;
         const int64_t token = exists ? first_token + row : 0;
         const int64_t x_row = layer.x_rows ? layer.x_rows[token] : token;
-        const auto* x = reinterpret_cast<const uint8_t*>(static_cast<const bf16*>(layer.x) + matrix * layer.x_batch_stride +
-                                                         x_row * layer.x_row_stride);
+        const auto* x = reinterpret_cast<const uint8_t*>(static_cast<const bf16*>(layer.x) +
+                                                         matrix * layer.x_batch_stride + x_row * layer.x_row_stride);
         const uint8_t* weights =
             layer.weight + (int64_t{matrix} * layer.row_tiles + block * 2) * layer.k_tiles * kTileBytes;
         const int64_t next_rows = int64_t{layer.k_tiles} * kTileBytes;
@@ -75,7 +75,8 @@ __global__ void __launch_bounds__(kThreads, 1)
                     barrier_expect(barrier, (1 + two_row_tiles) * kTileBytes);
                     const uint8_t* from = weights + int64_t{tile} * kTileBytes;
                     copy_bulk(at + kOperandBytes, from, kTileBytes, barrier);
-                    if (two_row_tiles) copy_bulk(at + kOperandBytes + kTileBytes, from + next_rows, kTileBytes, barrier);
+                    if (two_row_tiles)
+                        copy_bulk(at + kOperandBytes + kTileBytes, from + next_rows, kTileBytes, barrier);
                 }
                 copy_row(at, row, x + int64_t{tile} * kTileRowBytes, kPlainRow, exists);
             } else {

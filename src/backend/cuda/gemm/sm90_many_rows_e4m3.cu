@@ -9,7 +9,7 @@
 namespace glm5::cuda {
 namespace {
 
-constexpr int kGroups = 2;                // warpgroups that multiply
+constexpr int kGroups = 2;  // warpgroups that multiply
 constexpr int kThreads = kGroups * 128 + 128;
 constexpr int kOutputs = 128;
 constexpr int kStages = 5;
@@ -50,7 +50,8 @@ __global__ void __launch_bounds__(kThreads, 1) many_rows_kernel(const __grid_con
     while (static_cast<int>(blockIdx.x) >= first_block + blocks_of(params.layers[index], num_tokens))
         first_block += blocks_of(params.layers[index++], num_tokens);
     const GemmLayer& layer = params.layers[index];
-    const Block block = find_block(blockIdx.x - first_block, token_blocks, static_cast<int>(ceil_div(layer.out_features, kOutputs)));
+    const Block block =
+        find_block(blockIdx.x - first_block, token_blocks, static_cast<int>(ceil_div(layer.out_features, kOutputs)));
     // The last block of outputs or tokens may have one tile only.
     const int row_tile = block.output_block * 2, token_tile = block.token_block * 2;
     const bool two_row_tiles = row_tile + 1 < layer.row_tiles;
@@ -88,8 +89,8 @@ __global__ void __launch_bounds__(kThreads, 1) many_rows_kernel(const __grid_con
             const uint32_t scales_at = scales_base + stage * kScaleFloats * 4;
             copy_bulk(scales_at, token_scales + k_tile * kTileRows, kTileRows * 4, barrier);
             if (two_token_tiles)
-                copy_bulk(scales_at + kTileRows * 4, token_scales + (int64_t{layer.k_tiles} + k_tile) * kTileRows, kTileRows * 4,
-                          barrier);
+                copy_bulk(scales_at + kTileRows * 4, token_scales + (int64_t{layer.k_tiles} + k_tile) * kTileRows,
+                          kTileRows * 4, barrier);
         }
         return;
     }
@@ -143,7 +144,8 @@ void gemm_sm90_many_rows_e4m3(const Launch& launch, const GemmParams& params) {
     int blocks = 0;
     for (int i = 0; i < params.num_layers; ++i) blocks += blocks_of(params.layers[i], params.num_tokens);
     launch_kernel(launch, "gemm_sm90_many_rows_e4m3", many_rows_kernel,
-                  {.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads), .shared_bytes = kSharedBytes}, params);
+                  {.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads), .shared_bytes = kSharedBytes},
+                  params);
 }
 
 }  // namespace glm5::cuda

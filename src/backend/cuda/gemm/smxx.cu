@@ -31,13 +31,15 @@ __global__ void __launch_bounds__(kThreads) gemm_kernel(const __grid_constant__ 
 
     const auto load = [&](int k_tile) {
         Tiles& to = buffers[k_tile % 2];
-        const uint8_t* weight = layer.weight + ((int64_t{matrix} * layer.row_tiles + row_tile) * layer.k_tiles + k_tile) * kTileBytes;
+        const uint8_t* weight =
+            layer.weight + ((int64_t{matrix} * layer.row_tiles + row_tile) * layer.k_tiles + k_tile) * kTileBytes;
         for (int i = threadIdx.x; i < kTileBytes / 16; i += kThreads)
             copy_async_16(shared_address(to.weight + i * 16), weight + i * 16);
         for (int i = threadIdx.x; i < kTileBytes / 16; i += kThreads) {
             const int row = i / 8, chunk = i % 8;
             if (layer.e4m3) {
-                const auto* source = static_cast<const uint8_t*>(layer.x) + (int64_t{blockIdx.y} * layer.k_tiles + k_tile) * kTileBytes;
+                const auto* source =
+                    static_cast<const uint8_t*>(layer.x) + (int64_t{blockIdx.y} * layer.k_tiles + k_tile) * kTileBytes;
                 copy_async_16(shared_address(to.tokens + i * 16), source + i * 16);
             } else if (first_token + row < params.num_tokens) {
                 const int64_t x_row = layer.x_rows ? layer.x_rows[first_token + row] : first_token + row;
@@ -69,11 +71,13 @@ __global__ void __launch_bounds__(kThreads) gemm_kernel(const __grid_constant__ 
             float part[kBlocks][4] = {};
             multiply_tiles<true>(part, tiles.weight, tiles.tokens);
             const float weight_scale =
-                layer.weight_scales[(matrix * ceil_div(layer.out_features, 128) + row_tile / 2) * layer.k_tiles + k_tile];
+                layer.weight_scales[(matrix * ceil_div(layer.out_features, 128) + row_tile / 2) * layer.k_tiles +
+                                    k_tile];
             for (int block = 0; block < kBlocks; ++block)
                 for (int i = 0; i < 4; ++i) {
                     const int token = first_token + block * 8 + lane * 2 + i % 2;
-                    sum[block][i] += weight_scale * layer.x_scales[scale_index(token, k_tile, layer.k_tiles)] * part[block][i];
+                    sum[block][i] +=
+                        weight_scale * layer.x_scales[scale_index(token, k_tile, layer.k_tiles)] * part[block][i];
                 }
         } else {
             multiply_tiles<false>(sum, tiles.weight, tiles.tokens);
@@ -101,7 +105,8 @@ void gemm_smxx(const Launch& launch, const GemmParams& params) {
     int tiles = 0;
     for (int i = 0; i < params.num_layers; ++i) tiles += params.layers[i].batch * params.layers[i].row_tiles;
     const auto token_blocks = static_cast<unsigned>(ceil_div(params.num_tokens, kTokens));
-    launch_kernel(launch, "gemm_smxx", gemm_kernel, {.grid = dim3(tiles, token_blocks), .block = dim3(kThreads)}, params);
+    launch_kernel(launch, "gemm_smxx", gemm_kernel, {.grid = dim3(tiles, token_blocks), .block = dim3(kThreads)},
+                  params);
 }
 
 }  // namespace glm5::cuda

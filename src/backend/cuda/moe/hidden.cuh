@@ -31,7 +31,8 @@ __device__ void store_hidden(const MoeParams& params, int64_t pair, int first_ro
     }
     float largest = 0;
     for (float value : values) largest = fmaxf(largest, fabsf(value));
-    for (int distance = 16; distance > 0; distance /= 2) largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, distance));
+    for (int distance = 16; distance > 0; distance /= 2)
+        largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, distance));
     const float scale = fmaxf(largest, 1e-10f) / 448.0f;
     uint32_t codes = 0;
     for (int i = 0; i < 4; ++i)

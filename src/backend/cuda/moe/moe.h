@@ -24,10 +24,10 @@ struct MoeWeights {
 };
 
 struct MoeParams {
-    bf16* out = nullptr;           // [num_tokens, hidden]
-    const void* x = nullptr;       // e4m3: tiles; bf16: [num_tokens, hidden]
+    bf16* out = nullptr;      // [num_tokens, hidden]
+    const void* x = nullptr;  // e4m3: tiles; bf16: [num_tokens, hidden]
     const float* x_scales = nullptr;
-    const int32_t* expert_ids = nullptr;   // [num_tokens, slots]
+    const int32_t* expert_ids = nullptr;    // [num_tokens, slots]
     const float* expert_weights = nullptr;  // [num_tokens, slots]
     MoeWeights experts, shared;
     int num_tokens = 0;
@@ -36,18 +36,18 @@ struct MoeParams {
     int hidden = 0;
     int width = 0;  // of an expert, routed or shared
     bool e4m3 = false;
-    int item_pairs = 8;  // 8, 16, 32 or 64; 128 with many_pairs
+    int item_pairs = 8;       // 8, 16, 32 or 64; 128 with many_pairs
     bool many_pairs = false;  // enough pairs of an expert that reading its weights is not the work: moe_many_pairs_sm90
     bool sorted = true;  // else each pair is an item of its own, in the order of tokens and slots, and plan is left out
 
     // Working memory (moe_workspace).
-    int32_t* pair_tokens = nullptr;   // [pairs] in sorted order
-    int32_t* pair_places = nullptr;   // [num_tokens, slots + 1]: where a token's pairs stand in sorted order
-    MoeItem* items = nullptr;         // [max_items]
-    int32_t* num_items = nullptr;     // [1]
-    void* hidden_values = nullptr;    // [pairs, width] e4m3 or bf16, row major
-    float* hidden_scales = nullptr;   // [pairs, width / 128]
-    void* partial = nullptr;          // [pairs, hidden] f32, or bf16 with many_pairs
+    int32_t* pair_tokens = nullptr;  // [pairs] in sorted order
+    int32_t* pair_places = nullptr;  // [num_tokens, slots + 1]: where a token's pairs stand in sorted order
+    MoeItem* items = nullptr;        // [max_items]
+    int32_t* num_items = nullptr;    // [1]
+    void* hidden_values = nullptr;   // [pairs, width] e4m3 or bf16, row major
+    float* hidden_scales = nullptr;  // [pairs, width / 128]
+    void* partial = nullptr;         // [pairs, hidden] f32, or bf16 with many_pairs
 
     int num_pairs() const { return num_tokens * (slots + 1); }
     // At most this many items: each expert ends with at most one that is not full.

@@ -74,7 +74,8 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
     const int shared_items = (params.num_tokens + params.item_pairs - 1) / params.item_pairs;
     for (int i = threadIdx.x; i < shared_items; i += kPlanThreads) {
         const int start = i * params.item_pairs;
-        params.items[num_items + i] = {params.num_experts, pairs + start, min(params.item_pairs, params.num_tokens - start)};
+        params.items[num_items + i] = {params.num_experts, pairs + start,
+                                       min(params.item_pairs, params.num_tokens - start)};
     }
     if (threadIdx.x == 0) *params.num_items = num_items + shared_items;
     __syncthreads();

@@ -1,5 +1,5 @@
-// down on Hopper: a CTA has one item and some tiles of 64 output rows, which it takes one after the other through one ring of
-// weight tiles. Weights in the rows of wgmma, pairs in its columns.
+// down on Hopper: a CTA has one item and some tiles of 64 output rows, which it takes one after the other through one
+// ring of weight tiles. Weights in the rows of wgmma, pairs in its columns.
 #include <algorithm>
 
 #include "backend/cuda/device/copy.cuh"
@@ -25,8 +25,8 @@ int shared_bytes(int k_tiles) {
 #endif
 
 template <int n, Operand operand>
-__global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ MoeParams params, int k_tiles,
-                                                        int tiles_per_block) {
+__global__ void __launch_bounds__(kThreads)
+    down_kernel(const __grid_constant__ MoeParams params, int k_tiles, int tiles_per_block) {
 #ifdef GLM5_SM90
     let_next_start();
     wait_for_previous();
@@ -129,8 +129,8 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
             for (int i = 0; i < 4; ++i) {
                 const int pair = j * 8 + column + i % 2;
                 if (pair < item.num_pairs)
-                    static_cast<float*>(params.partial)[int64_t{item.first_pair + pair} * params.hidden + row_tile * kTileRows + row + i / 2 * 8] =
-                        sum[4 * j + i];
+                    static_cast<float*>(params.partial)[int64_t{item.first_pair + pair} * params.hidden +
+                                                        row_tile * kTileRows + row + i / 2 * 8] = sum[4 * j + i];
             }
     }
 #endif
@@ -142,12 +142,13 @@ void launch_for(const Launch& launch, const MoeParams& params) {
     const int row_tiles = params.hidden / kTileRows, items = params.max_items();
     // As many rows a CTA as leave every SM some, and at most a ring of tiles.
     int tiles_per_block = 1;
-    while (tiles_per_block * 2 * k_tiles <= kStages && int64_t{items} * row_tiles / (tiles_per_block * 2) >= 2 * launch.num_sms)
+    while (tiles_per_block * 2 * k_tiles <= kStages &&
+           int64_t{items} * row_tiles / (tiles_per_block * 2) >= 2 * launch.num_sms)
         tiles_per_block *= 2;
     const auto blocks = static_cast<unsigned>(ceil_div(row_tiles, tiles_per_block));
     launch_kernel(launch, "moe_down_sm90", down_kernel<n, operand>,
-                  {.grid = dim3(blocks, items), .block = dim3(kThreads), .shared_bytes = shared_bytes<n>(k_tiles)}, params,
-                  k_tiles, tiles_per_block);
+                  {.grid = dim3(blocks, items), .block = dim3(kThreads), .shared_bytes = shared_bytes<n>(k_tiles)},
+                  params, k_tiles, tiles_per_block);
 }
 
 template <int n>

@@ -1,7 +1,7 @@
-// gate_up on Hopper. A cluster has one item and 128 of the expert's rows, and shares k among its CTAs: weights in the rows of
-// wgmma, pairs in its columns, as in gemm/sm90_few_rows.cu. Two warpgroups have 64 rows each, of gate and of up alike.
-// Each CTA finishes some of the pairs: the others send it their sums, which it adds in rank order. The 128 rows are a block
-// of the FP8 form, so that one warp finishes a pair.
+// gate_up on Hopper. A cluster has one item and 128 of the expert's rows, and shares k among its CTAs: weights in the
+// rows of wgmma, pairs in its columns, as in gemm/sm90_few_rows.cu. Two warpgroups have 64 rows each, of gate and of up
+// alike. Each CTA finishes some of the pairs: the others send it their sums, which it adds in rank order. The 128 rows
+// are a block of the FP8 form, so that one warp finishes a pair.
 #include "backend/cuda/device/cluster.cuh"
 #include "backend/cuda/device/copy.cuh"
 #include "backend/cuda/device/launch_kernel.cuh"
@@ -26,7 +26,7 @@ constexpr int kMaxCluster = 8;
 
 // What a CTA is sent: [parts][gate, up][n / parts][128].
 template <int n>
-constexpr int kSumsBytes = 2 * n * kRows * 4;
+constexpr int kSumsBytes = 2 * n* kRows * 4;
 
 template <int n>
 int shared_bytes(int slab_tiles) {
@@ -64,8 +64,8 @@ __device__ void copy_slab(const MoeParams& params, const MoeItem& item, int k_ti
 
 #ifdef GLM5_SM90
 template <int n, Operand operand>
-__device__ void accumulate(float (&sum)[n / 2], uint32_t weight, uint32_t slab, const float* x_scales, float weight_scale,
-                           bool first) {
+__device__ void accumulate(float (&sum)[n / 2], uint32_t weight, uint32_t slab, const float* x_scales,
+                           float weight_scale, bool first) {
     if constexpr (operand == Operand::bf16) {
         wgmma_fence();
         multiply_tile<n, operand>(sum, weight, slab, !first);
@@ -118,8 +118,8 @@ __device__ float4 sum_of_parts(const float* first, int stride, int parts) {
 }
 
 template <int n, Operand operand>
-__global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant__ MoeParams params, int k_tiles,
-                                                           int max_slab_tiles) {
+__global__ void __launch_bounds__(kThreads)
+    gate_up_kernel(const __grid_constant__ MoeParams params, int k_tiles, int max_slab_tiles) {
 #ifdef GLM5_SM90
     let_next_start();
     wait_for_previous();

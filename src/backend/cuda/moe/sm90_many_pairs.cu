@@ -1,6 +1,6 @@
-// gate_up and down on Hopper for many pairs an expert, in e4m3: 128 pairs in the rows of wgmma, 128 rows of weights in its
-// columns, so that an item's weights are read once. Two warpgroups have 64 pairs each; a third gathers the pairs and
-// streams the weights.
+// gate_up and down on Hopper for many pairs an expert, in e4m3: 128 pairs in the rows of wgmma, 128 rows of weights in
+// its columns, so that an item's weights are read once. Two warpgroups have 64 pairs each; a third gathers the pairs
+// and streams the weights.
 #include "backend/cuda/device/copy.cuh"
 #include "backend/cuda/device/gather.cuh"
 #include "backend/cuda/device/launch_kernel.cuh"
@@ -46,7 +46,7 @@ __device__ void accumulate(float (&sum)[64], uint32_t pairs, uint32_t weights, f
 
 constexpr int kStages = 4;
 constexpr int kStageBytes = 3 * kOperandBytes;  // pairs, gate, up
-constexpr int kLag = 2;  // gathered tiles under way before the oldest is announced
+constexpr int kLag = 2;                         // gathered tiles under way before the oldest is announced
 constexpr int kGateUpSharedBytes = 1024 + kStages * kStageBytes + 2 * kStages * 8;
 
 __global__ void __launch_bounds__(kThreads, 1) gate_up_kernel(const __grid_constant__ MoeParams params, int k_tiles) {
@@ -88,9 +88,11 @@ __global__ void __launch_bounds__(kThreads, 1) gate_up_kernel(const __grid_const
                     const int64_t from = first + int64_t{tile} * kTileBytes;
                     barrier_expect(barrier, 2 * kOperandBytes);
                     copy_bulk(at + kOperandBytes, expert.weights.gate + from, kTileBytes, barrier);
-                    copy_bulk(at + kOperandBytes + kTileBytes, expert.weights.gate + from + next_rows, kTileBytes, barrier);
+                    copy_bulk(at + kOperandBytes + kTileBytes, expert.weights.gate + from + next_rows, kTileBytes,
+                              barrier);
                     copy_bulk(at + 2 * kOperandBytes, expert.weights.up + from, kTileBytes, barrier);
-                    copy_bulk(at + 2 * kOperandBytes + kTileBytes, expert.weights.up + from + next_rows, kTileBytes, barrier);
+                    copy_bulk(at + 2 * kOperandBytes + kTileBytes, expert.weights.up + from + next_rows, kTileBytes,
+                              barrier);
                 }
                 copy_row(at, row, x + int64_t{tile} * kTileBytes, token, exists);
             } else {
@@ -110,10 +112,13 @@ __global__ void __launch_bounds__(kThreads, 1) gate_up_kernel(const __grid_const
     const int row = group * kTileRows + thread / 32 * 16 + thread % 32 / 4;
     const bool works = group * kTileRows < item.num_pairs;
     const int last = item.num_pairs - 1;
-    const float* scales0 = params.x_scales + scale_index(pair_token(params, item.first_pair + min(row, last)), 0, k_tiles);
-    const float* scales1 = params.x_scales + scale_index(pair_token(params, item.first_pair + min(row + 8, last)), 0, k_tiles);
+    const float* scales0 =
+        params.x_scales + scale_index(pair_token(params, item.first_pair + min(row, last)), 0, k_tiles);
+    const float* scales1 =
+        params.x_scales + scale_index(pair_token(params, item.first_pair + min(row + 8, last)), 0, k_tiles);
     const int64_t scale_row = (expert.index * (params.width / 128) + block) * k_tiles;
-    const float *gate_scales = expert.weights.gate_scales + scale_row, *up_scales = expert.weights.up_scales + scale_row;
+    const float *gate_scales = expert.weights.gate_scales + scale_row,
+                *up_scales = expert.weights.up_scales + scale_row;
     float gate[64], up[64];
 #pragma unroll
     for (int i = 0; i < 64; ++i) gate[i] = up[i] = 0;
@@ -148,7 +153,8 @@ __global__ void __launch_bounds__(kThreads, 1) gate_up_kernel(const __grid_const
         if (pair >= item.num_pairs) continue;
         const float scale = fmaxf(largest, 1e-10f) / 448.0f;
         const int64_t place = item.first_pair + pair;
-        uint8_t* codes = static_cast<uint8_t*>(params.hidden_values) + place * params.width + block * 128 + thread % 4 * 2;
+        uint8_t* codes =
+            static_cast<uint8_t*>(params.hidden_values) + place * params.width + block * 128 + thread % 4 * 2;
 #pragma unroll
         for (int j = 0; j < 16; ++j) {
             const float2 values = make_float2(gate[4 * j + half * 2] / scale, gate[4 * j + half * 2 + 1] / scale);
@@ -177,7 +183,8 @@ __global__ void __launch_bounds__(kThreads, 1)
     extern __shared__ uint8_t shared_memory[];
     const uint32_t base = static_cast<uint32_t>(round_up(shared_address(shared_memory), 1024));
     const uint32_t ring = base + k_tiles * kOperandBytes;
-    const uint32_t full = ring + kDownStages * kOperandBytes, empty = full + kDownStages * 8, pairs_full = empty + kDownStages * 8;
+    const uint32_t full = ring + kDownStages * kOperandBytes, empty = full + kDownStages * 8,
+                   pairs_full = empty + kDownStages * 8;
     const Expert expert = expert_of(params, item);
     const int blocks = params.hidden / 128, first_block = blockIdx.x * blocks_per_cta;
     const int num_steps = (min(blocks, first_block + blocks_per_cta) - first_block) * k_tiles;
@@ -204,8 +211,8 @@ __global__ void __launch_bounds__(kThreads, 1)
         async_proxy_fence();
         barrier_arrive(pairs_full);
         if (row != 0) return;
-        const uint8_t* source = expert.weights.down +
-                                (expert.index * (params.hidden / kTileRows) + first_block * 2) * k_tiles * kTileBytes;
+        const uint8_t* source =
+            expert.weights.down + (expert.index * (params.hidden / kTileRows) + first_block * 2) * k_tiles * kTileBytes;
         const int64_t next_rows = int64_t{k_tiles} * kTileBytes;
         for (int step = 0; step < num_steps; ++step) {
             const int stage = step % kDownStages;
@@ -241,7 +248,8 @@ __global__ void __launch_bounds__(kThreads, 1)
         for (int tile = 0; tile < kMaxDownTiles; ++tile) {
             if (tile >= k_tiles) break;
             const int stage = step % kDownStages;
-            const float weight_scale = __ldg(expert.weights.down_scales + (expert.index * blocks + block) * k_tiles + tile);
+            const float weight_scale =
+                __ldg(expert.weights.down_scales + (expert.index * blocks + block) * k_tiles + tile);
             barrier_wait(full + stage * 8, step / kDownStages & 1);
             if (works)
                 accumulate(sum, base + tile * kOperandBytes + group * kTileBytes, ring + stage * kOperandBytes,
@@ -268,9 +276,10 @@ __global__ void __launch_bounds__(kThreads, 1)
 void moe_many_pairs_sm90(const Launch& launch, const MoeParams& params) {
     constexpr int kBlocksPerCta = 8;
     const auto items = static_cast<unsigned>(params.max_items());
-    launch_kernel(launch, "moe_gate_up_many_sm90", gate_up_kernel,
-                  {.grid = dim3(params.width / 128, items), .block = dim3(kThreads), .shared_bytes = kGateUpSharedBytes},
-                  params, params.hidden / kTileRowBytes);
+    launch_kernel(
+        launch, "moe_gate_up_many_sm90", gate_up_kernel,
+        {.grid = dim3(params.width / 128, items), .block = dim3(kThreads), .shared_bytes = kGateUpSharedBytes}, params,
+        params.hidden / kTileRowBytes);
     const int k_tiles = params.width / kTileRowBytes;
     launch_kernel(launch, "moe_down_many_sm90", down_kernel,
                   {.grid = dim3(static_cast<unsigned>(ceil_div(params.hidden / 128, kBlocksPerCta)), items),

@@ -73,14 +73,16 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
         for (int tile = 0; tile < k_tiles; ++tile) {
             __syncthreads();
             for (int i = 0; i < 4; ++i)
-                copy_tile(weight[i], (i < 2 ? place.weights.gate : place.weights.up) + ((row_tile + i % 2) * k_tiles + tile) * kTileBytes);
+                copy_tile(weight[i], (i < 2 ? place.weights.gate : place.weights.up) +
+                                         ((row_tile + i % 2) * k_tiles + tile) * kTileBytes);
             load_pairs(pairs, num_pairs, [&](int row, int chunk) {
                 const int64_t at = e4m3 ? tiled_offset(token_of(row), tile * kTileRowBytes + chunk * 16, k_tiles)
                                         : (int64_t{token_of(row)} * k_tiles + tile) * kTileRowBytes + chunk * 16;
                 return static_cast<const uint8_t*>(params.x) + at;
             });
             if (e4m3 && threadIdx.x < kPairs)
-                x_scales[threadIdx.x] = threadIdx.x < num_pairs ? params.x_scales[scale_index(token_of(threadIdx.x), tile, k_tiles)] : 0;
+                x_scales[threadIdx.x] =
+                    threadIdx.x < num_pairs ? params.x_scales[scale_index(token_of(threadIdx.x), tile, k_tiles)] : 0;
             __syncthreads();
             const int64_t scale = (place.expert * (params.width / 128) + block) * k_tiles + tile;
             for (int i = 0; i < 4; ++i)
@@ -94,7 +96,8 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
         for (int i = 0; i < 4; ++i)
             for (int b = 0; b < kBlocks; ++b)
                 for (int j = 0; j < 4; ++j)
-                    sums[(i / 2 * kPairs + b * 8 + threadIdx.x % 4 * 2 + j % 2) * 128 + i % 2 * 64 + row + j / 2 * 8] = sum[i][b][j];
+                    sums[(i / 2 * kPairs + b * 8 + threadIdx.x % 4 * 2 + j % 2) * 128 + i % 2 * 64 + row + j / 2 * 8] =
+                        sum[i][b][j];
         __syncthreads();
         for (int pair = threadIdx.x / 32; pair < num_pairs; pair += kThreads / 32) {
             const float4 gate = reinterpret_cast<const float4*>(sums + pair * 128)[threadIdx.x % 32];
@@ -123,21 +126,26 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
         float sum[kBlocks][4] = {};
         for (int tile = 0; tile < k_tiles; ++tile) {
             __syncthreads();
-            copy_tile(weight, place.weights.down + ((place.expert * row_tiles + row_tile) * k_tiles + tile) * kTileBytes);
+            copy_tile(weight,
+                      place.weights.down + ((place.expert * row_tiles + row_tile) * k_tiles + tile) * kTileBytes);
             load_pairs(pairs, num_pairs, [&](int row, int chunk) {
                 return hidden + ((first_pair + row) * k_tiles + tile) * kTileRowBytes + chunk * 16;
             });
             if (e4m3 && threadIdx.x < kPairs)
-                x_scales[threadIdx.x] = threadIdx.x < num_pairs ? params.hidden_scales[(first_pair + threadIdx.x) * k_tiles + tile] : 0;
+                x_scales[threadIdx.x] =
+                    threadIdx.x < num_pairs ? params.hidden_scales[(first_pair + threadIdx.x) * k_tiles + tile] : 0;
             __syncthreads();
             const int64_t scale_row = place.expert * ceil_div(params.hidden, 128) + row_tile / 2;
-            accumulate<e4m3>(sum, weight, pairs, x_scales, e4m3 ? place.weights.down_scales[scale_row * k_tiles + tile] : 1.0f);
+            accumulate<e4m3>(sum, weight, pairs, x_scales,
+                             e4m3 ? place.weights.down_scales[scale_row * k_tiles + tile] : 1.0f);
         }
         const int row = row_tile * kTileRows + threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
         for (int b = 0; b < kBlocks; ++b)
             for (int i = 0; i < 4; ++i) {
                 const int pair = b * 8 + threadIdx.x % 4 * 2 + i % 2;
-                if (pair < num_pairs) static_cast<float*>(params.partial)[(first_pair + pair) * params.hidden + row + i / 2 * 8] = sum[b][i];
+                if (pair < num_pairs)
+                    static_cast<float*>(params.partial)[(first_pair + pair) * params.hidden + row + i / 2 * 8] =
+                        sum[b][i];
             }
     }
 }
@@ -155,7 +163,8 @@ void moe_down_smxx(const Launch& launch, const MoeParams& params) {
     const int k_tiles = params.width * (params.e4m3 ? 1 : 2) / kTileRowBytes;
     auto* kernel = params.e4m3 ? down_kernel<true> : down_kernel<false>;
     launch_kernel(launch, "moe_down_smxx", kernel,
-                  {.grid = dim3(params.hidden / kTileRows, params.max_items()), .block = dim3(kThreads)}, params, k_tiles);
+                  {.grid = dim3(params.hidden / kTileRows, params.max_items()), .block = dim3(kThreads)}, params,
+                  k_tiles);
 }
 
 }  // namespace glm5::cuda

@@ -43,8 +43,12 @@ void repack(const Launch& launch, const RepackParams& params) {
     const auto blocks = static_cast<unsigned>(ceil_div(chunks, kThreads));
     switch (params.source) {
         case RepackSource::fp8: repack_kernel<RepackSource::fp8><<<blocks, kThreads, 0, launch.stream>>>(params); break;
-        case RepackSource::bfloat16: repack_kernel<RepackSource::bfloat16><<<blocks, kThreads, 0, launch.stream>>>(params); break;
-        case RepackSource::float32: repack_kernel<RepackSource::float32><<<blocks, kThreads, 0, launch.stream>>>(params); break;
+        case RepackSource::bfloat16:
+            repack_kernel<RepackSource::bfloat16><<<blocks, kThreads, 0, launch.stream>>>(params);
+            break;
+        case RepackSource::float32:
+            repack_kernel<RepackSource::float32><<<blocks, kThreads, 0, launch.stream>>>(params);
+            break;
     }
     check_launch("repack");
 }

@@ -8,7 +8,7 @@ namespace glm5::cuda {
 enum class RepackSource { fp8, bfloat16, float32 };  // float32 is rounded to bfloat16
 
 struct RepackParams {
-    uint8_t* out = nullptr;  // [ceil(rows / 64), k_tiles] tiles
+    uint8_t* out = nullptr;    // [ceil(rows / 64), k_tiles] tiles
     const void* in = nullptr;  // [rows, columns]
     int64_t rows = 0;
     int64_t columns = 0;
