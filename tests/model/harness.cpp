@@ -47,7 +47,9 @@ std::unique_ptr<load::Checkpoint> open_checkpoint(const std::string& path) {
 
 ModelRun::ModelRun(const std::string& path, const RunOptions& options)
     : checkpoint_(open_checkpoint(path)), random_(options.page_seed) {
-    backend_ = backend::make_backend({.kind = "cpu", .num_threads = options.num_threads}, options.numerics).value();
+    backend_ = options.make_backend
+                   ? options.make_backend(options.numerics)
+                   : backend::make_backend({.kind = "cpu", .num_threads = options.num_threads}, options.numerics).value();
     const ops::StepLimits limits = {.max_tokens = options.max_tokens,
                                     .max_context_tokens = std::min(int64_t{options.num_pages} * kPageTokens,
                                                                    int64_t{config().max_position_embeddings}),
@@ -107,7 +109,12 @@ std::vector<float> ModelRun::step(std::span<const Part> parts, Rows rows) {
         batch.num_logit_rows = batch.num_tokens;
         batch.logit_rows = every_row_.first_rows(batch.num_tokens);
     }
-    const ops::Tensor logits = decoder_->forward(batch, caches_);
+    const auto key = rows == Rows::last && repeats_ ? batch::repeat_key(batch) : std::nullopt;
+    if (key)
+        backend_->repeat(*key, [&] { decoder_->forward(batch, caches_); });
+    else
+        decoder_->forward(batch, caches_);
+    const ops::Tensor logits = decoder_->logits(batch);
     std::vector<float> values(logits.elements());
     backend_->copy_to_host(values.data(), logits, logits.bytes());
     return values;

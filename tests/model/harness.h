@@ -1,8 +1,9 @@
-// ModelRun: a decoder on the CPU with caches of its own, for tests. Pages are handed out in random order, unwritten
+// ModelRun: a decoder with caches of its own, for tests; on the CPU unless it is given another backend. Pages are handed out in random order, unwritten
 // cache bytes are NaN patterns, and page-table entries beyond a context are wild, so that a paging error shows.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <random>
 #include <span>
@@ -37,6 +38,7 @@ struct RunOptions {
     int max_tokens = 2048;
     int num_pages = 128;
     uint32_t page_seed = 1;
+    std::function<std::unique_ptr<ops::Backend>(const ops::Numerics& numerics)> make_backend;  // empty: the CPU's
 };
 
 // A sequence whose first num_computed tokens are in the caches.
@@ -66,6 +68,9 @@ public:
     // Computes `tokens` in chunks of at most `chunk_tokens`; the logits of every token.
     std::vector<float> prefill(TestSequence& sequence, std::span<const int32_t> tokens, int chunk_tokens);
 
+    // Whether later steps of Rows::last that only decode are repeated, as the engine does (Backend::repeat).
+    void repeat_decodes(bool repeats) { repeats_ = repeats; }
+
     // Gives the pages back.
     void release(TestSequence& sequence);
 
@@ -81,6 +86,7 @@ private:
     std::vector<ops::LayerCache> caches_;
     std::vector<int32_t> free_pages_;
     std::mt19937 random_;
+    bool repeats_ = false;
 };
 
 // The expected values of a fixture: one tensor of a safetensors file.
