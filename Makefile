@@ -5,7 +5,7 @@ FUZZ_SECONDS ?= 10
 PORT ?= 8000
 BENCH_PORT ?= 8090
 
-.PHONY: help deps build serve test eval sanitize tsan fuzz bench bench-serve gpu-test format lint clean
+.PHONY: help deps build serve test eval sanitize tsan fuzz bench bench-serve cuda gpu-test format lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -53,9 +53,11 @@ bench-serve: deps  ## load on glm5-nano over HTTP at rising concurrency: build/r
 	cmake --build --preset release -j $(JOBS) --target glm5
 	scripts/bench-serve build/release $(BENCH_PORT)
 
-gpu-test:  ## CTest label gpu; needs a CUDA build
+cuda: deps  ## build/cuda/glm5 with the CUDA backend for every architecture; needs the CUDA toolkit, and no GPU
 	@[ -f build/cuda/build.ninja ] || cmake --preset cuda
 	cmake --build --preset cuda -j $(JOBS)
+
+gpu-test: cuda  ## the tests of the CUDA backend, on a machine with a GPU
 	ctest --test-dir build/cuda --output-on-failure -L gpu
 
 format: ## clang-format in place
