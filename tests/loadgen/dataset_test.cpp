@@ -1,7 +1,9 @@
 // Prompts against those that the Hugging Face tokenizers library and Python make, and files that are wrong.
 #include "loadgen/dataset.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "support.h"
 
@@ -91,7 +93,7 @@ std::string error_of(const BenchmarkOptions& options, const text::Tokenizer* tok
 std::string file_error(DatasetKind kind, std::string_view content) {
     BenchmarkOptions options;
     options.dataset.kind = kind;
-    options.dataset.path = testing::TempDir() + "loadgen_dataset_test";
+    options.dataset.path = testing::TempDir() + fmt::format("loadgen_dataset_test_{}", getpid());
     std::ofstream(options.dataset.path) << content;
     std::string error = error_of(options);
     if (const size_t at = error.find(options.dataset.path); at != std::string::npos)

@@ -1,8 +1,10 @@
 // The order of a sweep: which levels run, which are taken from the file, and when it ends. Levels are made up.
 #include "loadgen/sweep.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -21,7 +23,7 @@ using ::testing::HasSubstr;
 class SweepTest : public testing::Test {
 protected:
     void SetUp() override {
-        options_.result_path = testing::TempDir() + "sweep_test.json";
+        options_.result_path = testing::TempDir() + fmt::format("sweep_test_{}.json", getpid());
         options_.benchmark.model = "glm5-nano";
         options_.concurrencies = {4, 1, 2, 2};
         for (const char* extension : {".json", ".csv", ".html"})
