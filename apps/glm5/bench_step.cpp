@@ -2,6 +2,8 @@
 // the bytes alone would take and what vLLM takes.
 #include "bench_step.h"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdio>
 #include <optional>
@@ -23,7 +25,7 @@ struct PeerDecode {
     double ms;
 };
 constexpr PeerDecode kPeerDecode[] = {
-    {1, 4096, 12.13}, {8, 4096, 16.65}, {32, 4096, 30.97}, {128, 4096, 42.29}, {1, 32768, 12.55}};
+    {1, 4096, 12.13}, {8, 4096, 16.65}, {32, 4096, 30.97}, {128, 3100, 42.29}, {1, 32768, 12.55}};
 struct PeerPrefill {
     int tokens;
     double ms;
@@ -116,11 +118,13 @@ private:
     const bool peer_;
 };
 
-// The data sheet's GPU whose name `description` contains.
-plan::Device device_of(std::string_view description) {
+// The data sheet's GPU whose name `description` contains, in upper or lower case.
+plan::Device device_of(const std::string& description) {
+    std::string lower = description;
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
     for (const plan::Device& gpu : plan::known_gpus())
-        if (description.find(gpu.name) != std::string_view::npos) return gpu;
-    return {.name = std::string(description), .kind = plan::DeviceKind::cpu};
+        if (lower.find(gpu.name) != std::string::npos) return gpu;
+    return {.name = description, .kind = plan::DeviceKind::cpu};
 }
 
 Status measure(const BenchStepOptions& options) {

@@ -226,7 +226,7 @@ public:
     int64_t num_preemptions() const { return scheduler_.num_preemptions(); }
 
 private:
-    static constexpr int kMaxSeqs = 24, kMaxLen = 3000, kPages = 150;
+    static constexpr int kMaxSeqs = 24, kMaxLen = 3000, kPages = 60;
 
     int below(int bound) { return static_cast<int>(random_() % static_cast<uint32_t>(bound)); }
 
