@@ -3,17 +3,18 @@
 namespace glm5::cuda {
 namespace {
 
-// Measured on an H100 at GLM-5's shapes. From these many tokens on, the tensor cores are the limit and not the bytes of
-// the weights; where a sum is short, even earlier.
-constexpr int kManyRows = 384, kManyRowsOfShortSums = 96, kShortSumTiles = 16;
+// Measured on an H100 at GLM-5's shapes. From this many tokens on, the tensor cores are the limit and not the bytes of
+// the weights; where a sum is short, or where a layer has outputs for every SM, even earlier.
+constexpr int kManyRows = 384, kManyRowsOfSomeLayers = 96, kShortSumTiles = 16;
 // From here on the inputs of e4m3 and bf16 layers do not fit beside each other in shared memory.
 constexpr int kSeparateRows = 32;
 
 bool has_many_rows(const Launch& launch, const GemmLayer& layer, int num_tokens) {
-    if (layer.e4m3) return num_tokens >= (layer.k_tiles <= kShortSumTiles ? kManyRowsOfShortSums : kManyRows);
+    if (layer.e4m3) return num_tokens >= (layer.k_tiles <= kShortSumTiles ? kManyRowsOfSomeLayers : kManyRows);
     // A layer of few outputs leaves most SMs idle unless its sums are cut.
     const int64_t blocks = ceil_div(num_tokens, 128) * ceil_div(layer.out_features, 128) * layer.batch;
-    return num_tokens >= kManyRows && blocks * 2 >= launch.num_sms;
+    return (num_tokens >= kManyRows && blocks * 2 >= launch.num_sms) ||
+           (num_tokens >= kManyRowsOfSomeLayers && blocks >= launch.num_sms);
 }
 
 void add(GemmParams& params, const GemmLayer& layer) {

@@ -52,18 +52,25 @@ __device__ Work find_work(const GemmParams& params, int tile) {
     return {layer, tile / params.layers[layer].row_tiles, tile % params.layers[layer].row_tiles};
 }
 
-// The slab and the scales of an e4m3 layer, by one thread. Rows that no token fills hold what lies in the tiles.
+// The slab and the scales of an e4m3 layer, by one thread. Rows that no token fills hold what lies in the tiles, or
+// what shared memory held.
 template <int n>
-__device__ void copy_tiles(const GemmLayer& layer, int first_token, int first_tile, int num_tiles, uint32_t slab,
-                           uint32_t scales, uint32_t barrier) {
-    barrier_expect(barrier, num_tiles * n * (kTileRowBytes + 4));
-    const auto* x = static_cast<const uint8_t*>(layer.x) +
-                    (int64_t{first_token / kTileRows} * layer.k_tiles + first_tile) * kTileBytes +
-                    first_token % kTileRows * kTileRowBytes;
-    const float* x_scales = layer.x_scales + scale_index(first_token, first_tile, layer.k_tiles);
-    for (int tile = 0; tile < num_tiles; ++tile) {
-        copy_bulk(slab + tile * n * kTileRowBytes, x + int64_t{tile} * kTileBytes, n * kTileRowBytes, barrier);
-        copy_bulk(scales + tile * n * 4, x_scales + tile * kTileRows, n * 4, barrier);
+__device__ void copy_tiles(const GemmLayer& layer, int first_token, int num_tokens, int first_tile, int num_tiles,
+                           uint32_t slab, uint32_t scales, uint32_t barrier) {
+    constexpr int kRows = n < kTileRows ? n : kTileRows;  // of one tile of the tokens
+    const int blocks = n > kTileRows && first_token + kTileRows < num_tokens ? 2 : 1;
+    barrier_expect(barrier, blocks * num_tiles * kRows * (kTileRowBytes + 4));
+    for (int block = 0; block < blocks; ++block) {
+        const int token = first_token + block * kTileRows;
+        const auto* x = static_cast<const uint8_t*>(layer.x) +
+                        (int64_t{token / kTileRows} * layer.k_tiles + first_tile) * kTileBytes +
+                        token % kTileRows * kTileRowBytes;
+        const float* x_scales = layer.x_scales + scale_index(token, first_tile, layer.k_tiles);
+        for (int tile = 0; tile < num_tiles; ++tile) {
+            const int row = tile * n + block * kTileRows;
+            copy_bulk(slab + row * kTileRowBytes, x + int64_t{tile} * kTileBytes, kRows * kTileRowBytes, barrier);
+            copy_bulk(scales + row * 4, x_scales + tile * kTileRows, kRows * 4, barrier);
+        }
     }
 }
 
@@ -196,8 +203,8 @@ __global__ void __launch_bounds__(kThreads)
             for (int tile = 0; tile < before; ++tile) copy_weights(tile);
             wait_for_previous();
             if (layer.e4m3)
-                copy_tiles<n>(layer, first_token, first_tile, num_tiles, shared_address(slab), shared_address(x_scales),
-                              slab_full);
+                copy_tiles<n>(layer, first_token, params.num_tokens, first_tile, num_tiles, shared_address(slab),
+                              shared_address(x_scales), slab_full);
             for (int tile = before; tile < num_tiles; ++tile) copy_weights(tile);
         }
     } else {
@@ -303,7 +310,10 @@ void gemm_sm90_few_rows(const Launch& launch, const GemmParams& params) {
     if (params.num_tokens <= 8) return launch_for<8>(launch, params);
     if (params.num_tokens <= 16 || !fits<32>(slab_tiles)) return launch_for<16>(launch, params);
     if (params.num_tokens <= 32 || !fits<64>(slab_tiles)) return launch_for<32>(launch, params);
-    launch_for<64>(launch, params);
+    // 128 pay where much is read: not for the short sums of the layers by head, which are bf16.
+    if (params.num_tokens <= 64 || !params.layers[0].e4m3 || !fits<128>(slab_tiles))
+        return launch_for<64>(launch, params);
+    launch_for<128>(launch, params);
 }
 
 }  // namespace glm5::cuda
