@@ -6,7 +6,11 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
+
+// Where these instructions exist: a kernel that uses them has a body for sm_90a only, and is launched there only.
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
+#define GLM5_SM90 1
+#endif
 
 namespace glm5::cuda {
 

@@ -35,10 +35,6 @@ struct Plan {
     }
 };
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
-#define GLM5_SM90 1
-#endif
-
 // The layer and tile of a CTA's cluster.
 struct Work {
     int layer, matrix, row_tile;

@@ -19,10 +19,6 @@ constexpr int kStageBytes = 2 * kOperandBytes;
 constexpr int kLag = 3;  // gathered tiles under way before the oldest is announced
 constexpr int kSharedBytes = 1024 + kStages * kStageBytes + 2 * kStages * 8;
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
-#define GLM5_SM90 1
-#endif
-
 __device__ void store_pair(const GemmLayer& layer, int64_t at, float x, float y) {
     x *= layer.out_scale;
     y *= layer.out_scale;

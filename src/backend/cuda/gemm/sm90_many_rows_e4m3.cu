@@ -17,10 +17,6 @@ constexpr int kStageBytes = 4 * kTileBytes;  // two tiles of tokens, two of weig
 constexpr int kScaleFloats = 128;            // of the tokens, beside each stage
 constexpr int kSharedBytes = 1024 + kStages * (kStageBytes + kScaleFloats * 4) + 2 * kStages * 8;
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
-#define GLM5_SM90 1
-#endif
-
 __device__ __host__ int blocks_of(const GemmLayer& layer, int num_tokens) {
     return static_cast<int>(ceil_div(num_tokens, 128) * ceil_div(layer.out_features, kOutputs));
 }

@@ -16,10 +16,6 @@ constexpr int kThreads = kGroups * 128;
 constexpr int kTokenBytes = kIndexHeads * kIndexDim;
 constexpr int kSharedBytes = 1024 + kTokens * kTokenBytes + kTokens * kIndexHeads * 4;
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
-#define GLM5_SM90 1
-#endif
-
 #ifdef GLM5_SM90
 constexpr int kGroup = 4;  // tokens of one product
 

@@ -20,10 +20,6 @@ int shared_bytes(int k_tiles) {
     return 1024 + kStages * kTileBytes + k_tiles * n * kTileRowBytes + k_tiles * n * 4 + 2 * kStages * 8 + 16;
 }
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
-#define GLM5_SM90 1
-#endif
-
 template <int n, Operand operand>
 __global__ void __launch_bounds__(kThreads)
     down_kernel(const __grid_constant__ MoeParams params, int k_tiles, int tiles_per_block) {

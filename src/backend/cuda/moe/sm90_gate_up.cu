@@ -34,10 +34,6 @@ int shared_bytes(int slab_tiles) {
            2 * kStages<n> * 8 + 16;
 }
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
-#define GLM5_SM90 1
-#endif
-
 // The pairs' part of k, swizzled for the place that a pair has here; pairs that are not there are zero.
 template <int n, Operand operand>
 __device__ void copy_slab(const MoeParams& params, const MoeItem& item, int k_tiles, int first_tile, int num_tiles,

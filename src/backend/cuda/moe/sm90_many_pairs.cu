@@ -17,10 +17,6 @@ constexpr int kConsumers = 256;
 constexpr int kThreads = kConsumers + 128;
 constexpr int kOperandBytes = 2 * kTileBytes;  // 128 rows of a k tile
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
-#define GLM5_SM90 1
-#endif
-
 struct Expert {
     MoeWeights weights;
     int64_t index;  // in weights

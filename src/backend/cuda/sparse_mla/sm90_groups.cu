@@ -26,10 +26,6 @@ constexpr int kOperandBytes = kTiles * kTileBytes;
 constexpr int kThreads = 384;
 constexpr int kSharedBytes = 1024 + (1 + kStages) * kOperandBytes + kStages * kKeys + 2 * kStages * 8;
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
-#define GLM5_SM90 1
-#endif
-
 #ifdef GLM5_SM90
 // d += weights · values for 16 keys. `values` describes keys in rows, dimensions in columns.
 __device__ inline void add_values(float (&d)[128], const uint32_t (&weights)[4], uint64_t values) {
