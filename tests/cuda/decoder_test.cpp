@@ -233,11 +233,11 @@ private:
     void add() {
         const Tokens& text = goldens()[6].prompt;
         auto sequence = std::make_unique<schedule::Sequence>();
-        const int length = 1 + below(below(4) == 0 ? 2800 : 400), first = 640 * below(3);
+        const int length = 1 + below(below(8) == 0 ? 2800 : 100), first = 640 * below(3);
         sequence->id = next_id_++;
         sequence->tokens.assign(text.begin() + first, text.begin() + first + length);
         sequence->prompt_len = length;
-        sequence->max_len = length + 1 + below(60);
+        sequence->max_len = length + 1 + below(300);
         scheduler_.add(std::move(sequence));
     }
 
