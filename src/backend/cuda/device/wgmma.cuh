@@ -209,4 +209,34 @@ __device__ inline void multiply_tile(float (&d)[n / 2], uint32_t a, uint32_t b, 
                                accumulate || step > 0);
 }
 
+// sum (+)= one pair of tiles, weights in the rows of D and n rows of x in its columns. bf16: added in the tensor core, and
+// `first` clears what is there. e4m3: summed by itself, then scaled by the weights' scale and those of x (x_scales[n], in
+// shared memory) and added in float32.
+template <int n, Operand operand>
+__device__ void accumulate(float (&sum)[n / 2], uint32_t weight, uint32_t x, const float* x_scales, float weight_scale,
+                           bool first) {
+    if constexpr (operand == Operand::bf16) {
+        wgmma_fence();
+        multiply_tile<n, operand>(sum, weight, x, !first);
+        wgmma_commit();
+        wgmma_wait<0>();
+        keep_registers(sum);
+    } else {
+        float part[n / 2];
+        wgmma_fence();
+        multiply_tile<n, operand>(part, weight, x, false);
+        wgmma_commit();
+        wgmma_wait<0>();
+        keep_registers(part);
+#pragma unroll
+        for (int j = 0; j < n / 8; ++j) {
+            const float2 scale = *reinterpret_cast<const float2*>(x_scales + j * 8 + threadIdx.x % 4 * 2);
+            sum[4 * j + 0] += weight_scale * scale.x * part[4 * j + 0];
+            sum[4 * j + 1] += weight_scale * scale.y * part[4 * j + 1];
+            sum[4 * j + 2] += weight_scale * scale.x * part[4 * j + 2];
+            sum[4 * j + 3] += weight_scale * scale.y * part[4 * j + 3];
+        }
+    }
+}
+
 }  // namespace glm5::cuda

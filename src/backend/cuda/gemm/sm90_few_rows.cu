@@ -11,7 +11,7 @@
 #include "backend/cuda/device/copy.cuh"
 #include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/wgmma.cuh"
-#include "backend/cuda/gemm/gemm.h"
+#include "backend/cuda/gemm/work.cuh"
 #include "backend/cuda/tiles.h"
 
 namespace glm5::cuda {
@@ -34,19 +34,6 @@ struct Plan {
                (2 * kStages + 1) * 8 + 16;
     }
 };
-
-// The layer and tile of a CTA's cluster.
-struct Work {
-    int layer, matrix, row_tile;
-};
-__device__ Work find_work(const GemmParams& params, int tile) {
-    int layer = 0;
-    while (tile >= params.layers[layer].batch * params.layers[layer].row_tiles) {
-        tile -= params.layers[layer].batch * params.layers[layer].row_tiles;
-        ++layer;
-    }
-    return {layer, tile / params.layers[layer].row_tiles, tile % params.layers[layer].row_tiles};
-}
 
 // The slab and the scales of an e4m3 layer, by one thread. Rows that no token fills hold what lies in the tiles, or
 // what shared memory held.
@@ -92,33 +79,12 @@ __device__ void copy_rows(const GemmLayer& layer, const Work& work, int first_to
 template <int n, Operand operand>
 __device__ void multiply(float (&sum)[n / 2], int num_tiles, uint32_t ring, uint32_t slab, const float* x_scales,
                          const float* weight_scales, uint32_t full, uint32_t empty) {
-    float part[n / 2];
     for (int tile = 0; tile < num_tiles; ++tile) {
         const int stage = tile % kStages;
         barrier_wait(full + stage * 8, tile / kStages & 1);
-        if constexpr (operand == Operand::bf16) {
-            wgmma_fence();
-            multiply_tile<n, operand>(sum, ring + stage * kTileBytes, slab + tile * n * kTileRowBytes, tile > 0);
-            wgmma_commit();
-            wgmma_wait<0>();
-            keep_registers(sum);
-        } else {
-            wgmma_fence();
-            multiply_tile<n, operand>(part, ring + stage * kTileBytes, slab + tile * n * kTileRowBytes, false);
-            wgmma_commit();
-            wgmma_wait<0>();
-            keep_registers(part);
-            const float weight_scale = weight_scales[tile];
-            const float* scales = x_scales + tile * n + threadIdx.x % 4 * 2;
-#pragma unroll
-            for (int j = 0; j < n / 8; ++j) {
-                const float2 scale = *reinterpret_cast<const float2*>(scales + j * 8);
-                sum[4 * j + 0] += weight_scale * scale.x * part[4 * j + 0];
-                sum[4 * j + 1] += weight_scale * scale.y * part[4 * j + 1];
-                sum[4 * j + 2] += weight_scale * scale.x * part[4 * j + 2];
-                sum[4 * j + 3] += weight_scale * scale.y * part[4 * j + 3];
-            }
-        }
+        const float weight_scale = operand == Operand::e4m3 ? weight_scales[tile] : 1.0f;
+        accumulate<n, operand>(sum, ring + stage * kTileBytes, slab + tile * n * kTileRowBytes, x_scales + tile * n,
+                               weight_scale, tile == 0);
         if (threadIdx.x % 32 == 0) barrier_arrive(empty + stage * 8);
     }
 }
@@ -253,12 +219,6 @@ __global__ void __launch_bounds__(kThreads)
         store_pair(layer, work, first_token + token, work.row_tile * kTileRows + rank * part_rows + row, total);
     }
 #endif
-}
-
-int total_tiles(const GemmParams& params) {
-    int tiles = 0;
-    for (int i = 0; i < params.num_layers; ++i) tiles += params.layers[i].batch * params.layers[i].row_tiles;
-    return tiles;
 }
 
 int max_k_tiles(const GemmParams& params) {

@@ -3,7 +3,7 @@
 #include "backend/cuda/device/copy.cuh"
 #include "backend/cuda/device/launch_kernel.cuh"
 #include "backend/cuda/device/tile_product.cuh"
-#include "backend/cuda/gemm/gemm.h"
+#include "backend/cuda/gemm/work.cuh"
 #include "backend/cuda/tiles.h"
 
 namespace glm5::cuda {
@@ -20,13 +20,9 @@ struct Tiles {
 
 __global__ void __launch_bounds__(kThreads) gemm_kernel(const __grid_constant__ GemmParams params) {
     __shared__ __align__(128) Tiles buffers[2];
-    int tile = blockIdx.x, index = 0;
-    while (tile >= params.layers[index].batch * params.layers[index].row_tiles) {
-        tile -= params.layers[index].batch * params.layers[index].row_tiles;
-        ++index;
-    }
-    const GemmLayer& layer = params.layers[index];
-    const int matrix = tile / layer.row_tiles, row_tile = tile % layer.row_tiles;
+    const Work work = find_work(params, blockIdx.x);
+    const GemmLayer& layer = params.layers[work.layer];
+    const int matrix = work.matrix, row_tile = work.row_tile;
     const int first_token = blockIdx.y * kTokens;
 
     const auto load = [&](int k_tile) {
@@ -102,11 +98,9 @@ __global__ void __launch_bounds__(kThreads) gemm_kernel(const __grid_constant__ 
 }  // namespace
 
 void gemm_smxx(const Launch& launch, const GemmParams& params) {
-    int tiles = 0;
-    for (int i = 0; i < params.num_layers; ++i) tiles += params.layers[i].batch * params.layers[i].row_tiles;
     const auto token_blocks = static_cast<unsigned>(ceil_div(params.num_tokens, kTokens));
-    launch_kernel(launch, "gemm_smxx", gemm_kernel, {.grid = dim3(tiles, token_blocks), .block = dim3(kThreads)},
-                  params);
+    launch_kernel(launch, "gemm_smxx", gemm_kernel,
+                  {.grid = dim3(total_tiles(params), token_blocks), .block = dim3(kThreads)}, params);
 }
 
 }  // namespace glm5::cuda

@@ -36,4 +36,14 @@ __device__ inline bool find_item(const MoeParams& params, int index, MoeItem& it
     return true;
 }
 
+// The matrices among which an item's expert stands, and its place there.
+struct Expert {
+    MoeWeights weights;
+    int64_t index;
+};
+__device__ inline Expert expert_of(const MoeParams& params, const MoeItem& item) {
+    if (item.expert == params.num_experts) return {params.shared, 0};
+    return {params.experts, item.expert};
+}
+
 }  // namespace glm5::cuda

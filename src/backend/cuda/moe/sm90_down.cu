@@ -35,9 +35,7 @@ __global__ void __launch_bounds__(kThreads)
     const uint32_t full = static_cast<uint32_t>(round_up(shared_address(x_scales + k_tiles * n), 8));
     const uint32_t empty = full + kStages * 8;
 
-    const bool is_shared = item.expert == params.num_experts;
-    const MoeWeights& weights = is_shared ? params.shared : params.experts;
-    const int64_t expert = is_shared ? 0 : item.expert;
+    const auto [weights, expert] = expert_of(params, item);
     const int row_tiles = params.hidden / kTileRows;
     const int first_tile = blockIdx.x * tiles_per_block, end_tile = min(row_tiles, first_tile + tiles_per_block);
     const int num_steps = (end_tile - first_tile) * k_tiles;
@@ -92,31 +90,9 @@ __global__ void __launch_bounds__(kThreads)
         for (int tile = 0; tile < k_tiles; ++tile, ++step) {
             const int stage = step % kStages;
             const uint32_t x = shared_address(slab) + tile * n * kTileRowBytes, weight = base + stage * kTileBytes;
-            if constexpr (operand == Operand::bf16) {
-                barrier_wait(full + stage * 8, step / kStages & 1);
-                wgmma_fence();
-                multiply_tile<n, operand>(sum, weight, x, tile > 0);
-                wgmma_commit();
-                wgmma_wait<0>();
-                keep_registers(sum);
-            } else {
-                const float weight_scale = __ldg(weight_scales + tile);
-                barrier_wait(full + stage * 8, step / kStages & 1);
-                float part[n / 2];
-                wgmma_fence();
-                multiply_tile<n, operand>(part, weight, x, false);
-                wgmma_commit();
-                wgmma_wait<0>();
-                keep_registers(part);
-#pragma unroll
-                for (int j = 0; j < n / 8; ++j) {
-                    const float2 scale = *reinterpret_cast<const float2*>(x_scales + tile * n + j * 8 + column);
-                    sum[4 * j + 0] += weight_scale * scale.x * part[4 * j + 0];
-                    sum[4 * j + 1] += weight_scale * scale.y * part[4 * j + 1];
-                    sum[4 * j + 2] += weight_scale * scale.x * part[4 * j + 2];
-                    sum[4 * j + 3] += weight_scale * scale.y * part[4 * j + 3];
-                }
-            }
+            const float weight_scale = operand == Operand::e4m3 ? __ldg(weight_scales + tile) : 1.0f;
+            barrier_wait(full + stage * 8, step / kStages & 1);
+            accumulate<n, operand>(sum, weight, x, x_scales + tile * n, weight_scale, tile == 0);
             if (threadIdx.x % 32 == 0) barrier_arrive(empty + stage * 8);
         }
 #pragma unroll

@@ -58,35 +58,6 @@ __device__ void copy_slab(const MoeParams& params, const MoeItem& item, int k_ti
     async_proxy_fence();
 }
 
-#ifdef GLM5_SM90
-template <int n, Operand operand>
-__device__ void accumulate(float (&sum)[n / 2], uint32_t weight, uint32_t slab, const float* x_scales,
-                           float weight_scale, bool first) {
-    if constexpr (operand == Operand::bf16) {
-        wgmma_fence();
-        multiply_tile<n, operand>(sum, weight, slab, !first);
-        wgmma_commit();
-        wgmma_wait<0>();
-        keep_registers(sum);
-    } else {
-        float part[n / 2];
-        wgmma_fence();
-        multiply_tile<n, operand>(part, weight, slab, false);
-        wgmma_commit();
-        wgmma_wait<0>();
-        keep_registers(part);
-#pragma unroll
-        for (int j = 0; j < n / 8; ++j) {
-            const float2 scale = *reinterpret_cast<const float2*>(x_scales + j * 8 + threadIdx.x % 4 * 2);
-            sum[4 * j + 0] += weight_scale * scale.x * part[4 * j + 0];
-            sum[4 * j + 1] += weight_scale * scale.y * part[4 * j + 1];
-            sum[4 * j + 2] += weight_scale * scale.x * part[4 * j + 2];
-            sum[4 * j + 3] += weight_scale * scale.y * part[4 * j + 3];
-        }
-    }
-}
-#endif
-
 // A thread's sums of gate (`which` 0) or up (1) to the CTAs that finish their pairs.
 template <int n>
 __device__ void send_sums(const float (&sum)[n / 2], float* sums, int which, int rank, int parts) {
@@ -131,9 +102,7 @@ __global__ void __launch_bounds__(kThreads)
     const uint32_t full = static_cast<uint32_t>(round_up(shared_address(weight_scales + 2 * max_slab_tiles), 8));
     const uint32_t empty = full + kStages<n> * 8;
 
-    const bool is_shared = item.expert == params.num_experts;
-    const MoeWeights& weights = is_shared ? params.shared : params.experts;
-    const int64_t expert = is_shared ? 0 : item.expert;
+    const auto [weights, expert] = expert_of(params, item);
     const uint32_t rank = cluster_rank(), parts = cluster_size();
     const int block = blockIdx.x / parts;
     const int first_tile = k_tiles * rank / parts, num_tiles = k_tiles * (rank + 1) / parts - first_tile;

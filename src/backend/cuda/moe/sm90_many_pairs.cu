@@ -17,15 +17,6 @@ constexpr int kConsumers = 256;
 constexpr int kThreads = kConsumers + 128;
 constexpr int kOperandBytes = 2 * kTileBytes;  // 128 rows of a k tile
 
-struct Expert {
-    MoeWeights weights;
-    int64_t index;  // in weights
-};
-__device__ Expert expert_of(const MoeParams& params, const MoeItem& item) {
-    if (item.expert == params.num_experts) return {params.shared, 0};
-    return {params.experts, item.expert};
-}
-
 #ifdef GLM5_SM90
 // sum += scale · (pairs · weightsᵀ) of one k tile, with the scales of the thread's two pairs.
 __device__ void accumulate(float (&sum)[64], uint32_t pairs, uint32_t weights, float scale0, float scale1) {

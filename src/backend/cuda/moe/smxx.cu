@@ -32,15 +32,6 @@ __device__ void accumulate(float (&sum)[kBlocks][4], const uint8_t* weight, cons
             sum[block][i] += weight_scale * x_scales[block * 8 + threadIdx.x % 4 * 2 + i % 2] * part[block][i];
 }
 
-struct Place {
-    MoeWeights weights;
-    int64_t expert;  // in weights
-};
-__device__ Place place_of(const MoeParams& params, const MoeItem& item) {
-    if (item.expert == params.num_experts) return {params.shared, 0};
-    return {params.experts, item.expert};
-}
-
 // Chunk `chunk` of pair `row`'s k tile; zero where no pair is.
 template <typename Source>
 __device__ void load_pairs(uint8_t* to, int num_pairs, const Source& source) {
@@ -62,9 +53,9 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
     wait_for_previous();
     MoeItem item;
     if (!find_item(params, blockIdx.y, item)) return;
-    const Place place = place_of(params, item);
+    const Expert expert = expert_of(params, item);
     const int block = blockIdx.x;
-    const int64_t row_tile = place.expert * (params.width / kTileRows) + block * 2;
+    const int64_t row_tile = expert.index * (params.width / kTileRows) + block * 2;
 
     for (int first = 0; first < item.num_pairs; first += kPairs) {
         const int num_pairs = min(kPairs, item.num_pairs - first);
@@ -73,7 +64,7 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
         for (int tile = 0; tile < k_tiles; ++tile) {
             __syncthreads();
             for (int i = 0; i < 4; ++i)
-                copy_tile(weight[i], (i < 2 ? place.weights.gate : place.weights.up) +
+                copy_tile(weight[i], (i < 2 ? expert.weights.gate : expert.weights.up) +
                                          ((row_tile + i % 2) * k_tiles + tile) * kTileBytes);
             load_pairs(pairs, num_pairs, [&](int row, int chunk) {
                 const int64_t at = e4m3 ? tiled_offset(token_of(row), tile * kTileRowBytes + chunk * 16, k_tiles)
@@ -84,10 +75,10 @@ __global__ void __launch_bounds__(kThreads) gate_up_kernel(const __grid_constant
                 x_scales[threadIdx.x] =
                     threadIdx.x < num_pairs ? params.x_scales[scale_index(token_of(threadIdx.x), tile, k_tiles)] : 0;
             __syncthreads();
-            const int64_t scale = (place.expert * (params.width / 128) + block) * k_tiles + tile;
+            const int64_t scale = (expert.index * (params.width / 128) + block) * k_tiles + tile;
             for (int i = 0; i < 4; ++i)
                 accumulate<e4m3>(sum[i], weight[i], pairs, x_scales,
-                                 e4m3 ? (i < 2 ? place.weights.gate_scales : place.weights.up_scales)[scale] : 1.0f);
+                                 e4m3 ? (i < 2 ? expert.weights.gate_scales : expert.weights.up_scales)[scale] : 1.0f);
         }
         // [2, pairs, 128] in the weights' place: the values of a pair meet in one warp.
         __syncthreads();
@@ -116,7 +107,7 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
     wait_for_previous();
     MoeItem item;
     if (!find_item(params, blockIdx.y, item)) return;
-    const Place place = place_of(params, item);
+    const Expert expert = expert_of(params, item);
     const int row_tile = blockIdx.x, row_tiles = params.hidden / kTileRows;
     const auto* hidden = static_cast<const uint8_t*>(params.hidden_values);
 
@@ -127,7 +118,7 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
         for (int tile = 0; tile < k_tiles; ++tile) {
             __syncthreads();
             copy_tile(weight,
-                      place.weights.down + ((place.expert * row_tiles + row_tile) * k_tiles + tile) * kTileBytes);
+                      expert.weights.down + ((expert.index * row_tiles + row_tile) * k_tiles + tile) * kTileBytes);
             load_pairs(pairs, num_pairs, [&](int row, int chunk) {
                 return hidden + ((first_pair + row) * k_tiles + tile) * kTileRowBytes + chunk * 16;
             });
@@ -135,9 +126,9 @@ __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ 
                 x_scales[threadIdx.x] =
                     threadIdx.x < num_pairs ? params.hidden_scales[(first_pair + threadIdx.x) * k_tiles + tile] : 0;
             __syncthreads();
-            const int64_t scale_row = place.expert * ceil_div(params.hidden, 128) + row_tile / 2;
+            const int64_t scale_row = expert.index * ceil_div(params.hidden, 128) + row_tile / 2;
             accumulate<e4m3>(sum, weight, pairs, x_scales,
-                             e4m3 ? place.weights.down_scales[scale_row * k_tiles + tile] : 1.0f);
+                             e4m3 ? expert.weights.down_scales[scale_row * k_tiles + tile] : 1.0f);
         }
         const int row = row_tile * kTileRows + threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
         for (int b = 0; b < kBlocks; ++b)
