@@ -1,7 +1,7 @@
-// Time of the attention kernels at the shapes of one rank of GLM-5 (8 heads), on random data: index scores, top-k and sparse
-// MLA, for decode steps of 1 … 128 sequences and prefill chunks of 2048 tokens. Each figure is the median of replays of a
-// CUDA graph of several calls, each with pages of its own, so that caches are read from memory and not from L2. Beside it
-// stands what vLLM 0.26 takes for the same on an H200.
+// Time of the attention kernels at the shapes of one rank of GLM-5 (8 heads), on random data: index scores, top-k and
+// sparse MLA, for decode steps of 1 … 128 sequences and prefill chunks of 2048 tokens. Each figure is the median of
+// replays of a CUDA graph of several calls, each with pages of its own, so that caches are read from memory and not
+// from L2. Beside it stands what vLLM 0.26 takes for the same on an H200.
 //
 //   cuda_attention_bench [scores] [mla]
 #include <cuda_runtime_api.h>
@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <numeric>
 #include <random>
 #include <string>
@@ -21,6 +20,7 @@
 #include "backend/cuda/sparse_mla/sparse_mla.h"
 #include "backend/cuda/top_k/top_k.h"
 #include "base/dtype.h"
+#include "cuda_measure.h"
 #include "ops/device_fault.h"
 
 namespace {
@@ -32,6 +32,8 @@ constexpr int64_t kIndexPageBytes = cuda::kPage * (cuda::kIndexDim + 4);
 constexpr int64_t kScoreBytes = int64_t{64} << 20;  // as in attention.cpp
 
 using cuda::check_cuda;
+using cuda_bench::measure;
+using cuda_bench::Memory;
 
 std::mt19937 generator(1);
 
@@ -44,39 +46,9 @@ const std::vector<float>& normals() {
     }();
     return values;
 }
-float normal() { return normals()[generator() >> 16]; }
-
-// Device memory, given back at the end of a case.
-class Memory {
-public:
-    ~Memory() {
-        for (void* block : blocks_) cudaFree(block);
-    }
-    void* bytes(int64_t count) {
-        void* block = nullptr;
-        check_cuda(cudaMalloc(&block, count), "cudaMalloc");
-        blocks_.push_back(block);
-        return block;
-    }
-    template <typename T>
-    T* upload(const std::vector<T>& values) {
-        void* block = bytes(std::ssize(values) * sizeof(T));
-        check_cuda(cudaMemcpy(block, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "upload");
-        return static_cast<T*>(block);
-    }
-    // `count` units, repeated from a random block of them.
-    std::byte* repeat(const std::vector<uint8_t>& block, int64_t count) {
-        auto* memory = static_cast<std::byte*>(bytes(count));
-        for (int64_t at = 0; at < count; at += std::ssize(block))
-            check_cuda(cudaMemcpy(memory + at, block.data(), std::min<int64_t>(count - at, std::ssize(block)),
-                             cudaMemcpyHostToDevice),
-                  "upload");
-        return memory;
-    }
-
-private:
-    std::vector<void*> blocks_;
-};
+float normal() {
+    return normals()[generator() >> 16];
+}
 
 std::vector<uint8_t> random_codes(int64_t count, float scale) {
     std::vector<uint8_t> codes(count);
@@ -114,43 +86,12 @@ std::vector<cuda::bf16> random_bf16(int64_t count) {
     return values;
 }
 
-// Median µs of one of `calls` calls.
-double measure(const cuda::Launch& launch, int calls, const std::function<void(int)>& call) {
-    call(0);
-    check_cuda(cudaStreamSynchronize(launch.stream), "a kernel");
-    cudaGraph_t graph;
-    cudaGraphExec_t executable;
-    check_cuda(cudaStreamBeginCapture(launch.stream, cudaStreamCaptureModeThreadLocal), "capture");
-    for (int i = 0; i < calls; ++i) call(i);
-    check_cuda(cudaStreamEndCapture(launch.stream, &graph), "capture");
-    check_cuda(cudaGraphInstantiate(&executable, graph, 0), "instantiate");
-    cudaEvent_t begin, end;
-    check_cuda(cudaEventCreate(&begin), "event");
-    check_cuda(cudaEventCreate(&end), "event");
-    std::vector<double> times;
-    for (int replay = 0; replay < 17; ++replay) {
-        check_cuda(cudaEventRecord(begin, launch.stream), "record");
-        check_cuda(cudaGraphLaunch(executable, launch.stream), "launch");
-        check_cuda(cudaEventRecord(end, launch.stream), "record");
-        check_cuda(cudaStreamSynchronize(launch.stream), "replay");
-        float ms = 0;
-        check_cuda(cudaEventElapsedTime(&ms, begin, end), "time");
-        if (replay >= 2) times.push_back(ms * 1e3 / calls);
-    }
-    cudaEventDestroy(begin);
-    cudaEventDestroy(end);
-    cudaGraphExecDestroy(executable);
-    cudaGraphDestroy(graph);
-    std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
-    return times[times.size() / 2];
-}
-
 std::string reference(double us) {
     return us > 0 ? fmt::format("{:8.1f}", us) : std::string("       –");
 }
 
-// The tokens of a step: `sequences` of `context` tokens, of which the last `queries` are the step's. Each call has pages of
-// its own, as far as the pool goes round.
+// The tokens of a step: `sequences` of `context` tokens, of which the last `queries` are the step's. Each call has
+// pages of its own, as far as the pool goes round.
 struct Step {
     int sequences, queries, context;
     int tokens() const { return sequences * queries; }
@@ -179,7 +120,8 @@ void bench_scores(const cuda::Launch& launch, const Step& step, double vllm_scor
     static Memory pool_memory;
     static std::byte* pool = pool_memory.repeat(index_pages(4001), kPool * kIndexPageBytes);
     const int64_t stride = step.pages() * cuda::kPage;
-    const int group = static_cast<int>(std::min<int64_t>(step.tokens(), std::max<int64_t>(16, kScoreBytes / stride / 64 * 16)));
+    const int group =
+        static_cast<int>(std::min<int64_t>(step.tokens(), std::max<int64_t>(16, kScoreBytes / stride / 64 * 16)));
     const double bytes = static_cast<double>(step.sequences) * step.context * 132.0 + 4.0 * step.tokens() * stride;
     const int calls = step.queries > 1 ? 2 : 8;
 
@@ -192,33 +134,44 @@ void bench_scores(const cuda::Launch& launch, const Step& step, double vllm_scor
     const auto* ids = memory.upload(step.sequence_ids());
     std::vector<int32_t*> tables;
     for (int call = 0; call < calls; ++call) tables.push_back(memory.upload(step.page_table(call, kPool)));
-    auto* scores = static_cast<float*>(memory.bytes(group * stride * 4));
-    auto* chosen = static_cast<int32_t*>(memory.bytes(int64_t{step.tokens()} * kTopK * 4));
-    auto* counts = static_cast<int32_t*>(memory.bytes(step.tokens() * 4));
+    auto* scores = memory.array<float>(group * stride);
+    auto* chosen = memory.array<int32_t>(int64_t{step.tokens()} * kTopK);
+    auto* counts = memory.array<int32_t>(step.tokens());
     const auto run = [&](int call, bool with_scores, bool with_top_k) {
         for (int first = 0; first < step.tokens(); first += group) {
             const int tokens = std::min(group, step.tokens() - first);
             if (with_scores)
-                cuda::index_scores(launch, {.scores = scores, .stride = stride, .query = query + int64_t{first} * 4096,
-                                            .weights = weights + int64_t{first} * 32, .pages = pool,
-                                            .page_bytes = kIndexPageBytes, .positions = positions + first,
-                                            .sequence_ids = ids + first, .page_table = tables[call],
-                                            .max_pages = step.pages(), .num_tokens = tokens,
-                                            .tokens_per_sequence = step.queries, .max_context_tokens = step.context,
+                cuda::index_scores(launch, {.scores = scores,
+                                            .stride = stride,
+                                            .query = query + int64_t{first} * 4096,
+                                            .weights = weights + int64_t{first} * 32,
+                                            .pages = pool,
+                                            .page_bytes = kIndexPageBytes,
+                                            .positions = positions + first,
+                                            .sequence_ids = ids + first,
+                                            .page_table = tables[call],
+                                            .max_pages = step.pages(),
+                                            .num_tokens = tokens,
+                                            .tokens_per_sequence = step.queries,
+                                            .max_context_tokens = step.context,
                                             .top_k = kTopK});
             if (with_top_k)
-                cuda::top_k(launch, {.chosen = chosen + int64_t{first} * kTopK, .counts = counts + first, .scores = scores,
-                                     .stride = stride, .positions = positions + first, .num_tokens = tokens,
-                                     .top_k = kTopK, .max_context_tokens = step.context});
+                cuda::top_k(launch, {.chosen = chosen + int64_t{first} * kTopK,
+                                     .counts = counts + first,
+                                     .scores = scores,
+                                     .stride = stride,
+                                     .positions = positions + first,
+                                     .num_tokens = tokens,
+                                     .top_k = kTopK,
+                                     .max_context_tokens = step.context});
         }
     };
     const double both = measure(launch, calls, [&](int call) { run(call, true, true); });
     const double scores_us = measure(launch, calls, [&](int call) { run(call, true, false); });
     const double top_k_us = measure(launch, calls, [&](int call) { run(call, false, true); });
     fmt::print("{:5} × {:5} {:8} | {:8.1f} {:6.0f} {:6.0f} {} | {:8.1f} {} | {:8.1f}\n", step.sequences, step.queries,
-               step.context, scores_us, bytes / scores_us * 1e-3,
-               8192e-6 * step.tokens() * step.context / scores_us, reference(vllm_scores), top_k_us,
-               reference(vllm_top_k), both);
+               step.context, scores_us, bytes / scores_us * 1e-3, 8192e-6 * step.tokens() * step.context / scores_us,
+               reference(vllm_scores), top_k_us, reference(vllm_top_k), both);
 }
 
 void bench_mla(const cuda::Launch& launch, const Step& step, int heads, bool fp8, double vllm) {
@@ -228,7 +181,7 @@ void bench_mla(const cuda::Launch& launch, const Step& step, int heads, bool fp8
     Memory memory;
     const std::byte* pool = memory.repeat(latent_entries(64 * 257, fp8), pool_pages * cuda::kPage * entry_bytes);
     const auto* query = memory.upload(random_bf16(int64_t{step.tokens()} * heads * cuda::kQueryDim));
-    auto* out = static_cast<cuda::bf16*>(memory.bytes(int64_t{step.tokens()} * heads * cuda::kLatentDim * 2));
+    auto* out = memory.array<cuda::bf16>(int64_t{step.tokens()} * heads * cuda::kLatentDim);
     std::vector<int32_t> all(step.context), chosen_values;
     std::iota(all.begin(), all.end(), 0);
     for (int token = 0; token < step.tokens(); ++token)
@@ -236,15 +189,26 @@ void bench_mla(const cuda::Launch& launch, const Step& step, int heads, bool fp8
     const auto* chosen = memory.upload(chosen_values);
     const auto* counts = memory.upload(std::vector<int32_t>(step.tokens(), kTopK));
     const auto* ids = memory.upload(step.sequence_ids());
-    void* workspace = memory.bytes(cuda::sparse_mla_workspace_bytes());
+    void* workspace = memory.array<std::byte>(cuda::sparse_mla_workspace_bytes());
     std::vector<int32_t*> tables;
     for (int call = 0; call < calls; ++call) tables.push_back(memory.upload(step.page_table(call, pool_pages)));
     const double us = measure(launch, calls, [&](int call) {
-        cuda::sparse_mla(launch, {.out = out, .query = query, .pages = pool, .page_bytes = entry_bytes * cuda::kPage,
-                                  .fp8 = fp8, .chosen = chosen, .counts = counts, .sequence_ids = ids,
-                                  .page_table = tables[call], .max_pages = step.pages(), .num_tokens = step.tokens(),
-                                  .num_heads = heads, .top_k = kTopK, .scale = 0.0625f,
-                                  .tokens_per_sequence = step.queries, .max_context_tokens = step.context,
+        cuda::sparse_mla(launch, {.out = out,
+                                  .query = query,
+                                  .pages = pool,
+                                  .page_bytes = entry_bytes * cuda::kPage,
+                                  .fp8 = fp8,
+                                  .chosen = chosen,
+                                  .counts = counts,
+                                  .sequence_ids = ids,
+                                  .page_table = tables[call],
+                                  .max_pages = step.pages(),
+                                  .num_tokens = step.tokens(),
+                                  .num_heads = heads,
+                                  .top_k = kTopK,
+                                  .scale = 0.0625f,
+                                  .tokens_per_sequence = step.queries,
+                                  .max_context_tokens = step.context,
                                   .workspace = workspace});
     });
     const double keys = static_cast<double>(step.tokens()) * kTopK;
@@ -257,16 +221,19 @@ void bench_mla(const cuda::Launch& launch, const Step& step, int heads, bool fp8
 
 int main(int argc, char** argv) try {
     const auto wanted = [&](const char* name) {
-        return argc == 1 || std::any_of(argv + 1, argv + argc, [&](const char* arg) { return !std::strcmp(arg, name); });
+        return argc == 1 ||
+               std::any_of(argv + 1, argv + argc, [&](const char* arg) { return !std::strcmp(arg, name); });
     };
     cudaDeviceProp properties;
     check_cuda(cudaGetDeviceProperties(&properties, 0), "no GPU");
-    cuda::Launch launch{.stream = nullptr, .num_sms = properties.multiProcessorCount,
+    cuda::Launch launch{.stream = nullptr,
+                        .num_sms = properties.multiProcessorCount,
                         .architecture = properties.major * 10 + properties.minor};
     check_cuda(cudaStreamCreate(&launch.stream), "stream");
     fmt::print("{}\n", properties.name);
     if (wanted("scores")) {
-        fmt::print("sequences × tokens, context | scores µs, GB/s, TFLOP/s, vLLM µs | top-2048 µs, vLLM µs | both µs\n");
+        fmt::print(
+            "sequences × tokens, context | scores µs, GB/s, TFLOP/s, vLLM µs | top-2048 µs, vLLM µs | both µs\n");
         bench_scores(launch, {1, 1, 4096}, 3.10, 3.66);
         bench_scores(launch, {8, 1, 4096}, 4.59, 3.95);
         bench_scores(launch, {32, 1, 4096}, 8.11, 4.26);
@@ -292,8 +259,8 @@ int main(int argc, char** argv) try {
             bench_mla(launch, {32, 1, 4096}, kHeads, fp8, fp8 ? 49.1 : 31.5);
             bench_mla(launch, {128, 1, 4096}, kHeads, fp8, fp8 ? 114.1 : 80.1);
             bench_mla(launch, {1, 2048, 4096}, kHeads, fp8, fp8 ? 1729 : 913);
-            bench_mla(launch, {1, 2048, 2048}, kHeads, fp8, 0);    // every token chooses all
-            bench_mla(launch, {1, 2048, 32768}, kHeads, fp8, 0);   // neighbours have little in common
+            bench_mla(launch, {1, 2048, 2048}, kHeads, fp8, 0);   // every token chooses all
+            bench_mla(launch, {1, 2048, 32768}, kHeads, fp8, 0);  // neighbours have little in common
             bench_mla(launch, {16, 1, 4096}, 64, fp8, 0);
             bench_mla(launch, {256, 1, 4096}, 64, fp8, 0);
         }

@@ -35,6 +35,15 @@ public:
         cuda::check_cuda(cudaMemcpy(block, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "upload");
         return block;
     }
+    // `count` bytes, repeated from a block of them.
+    std::byte* repeat(const std::vector<uint8_t>& block, int64_t count) {
+        auto* memory = array<std::byte>(count);
+        for (int64_t at = 0; at < count; at += std::ssize(block))
+            cuda::check_cuda(cudaMemcpy(memory + at, block.data(), std::min<int64_t>(count - at, std::ssize(block)),
+                                        cudaMemcpyHostToDevice),
+                             "upload");
+        return memory;
+    }
     // Normally distributed, with a period of 2^20.
     float* floats(int64_t count, float scale = 1) {
         std::vector<float> values(count);
@@ -64,15 +73,15 @@ private:
     std::vector<void*> blocks_;
 };
 
-// Median µs of one of `calls` calls.
-inline double measure(const cuda::Launch& launch, int calls, const std::function<void()>& call) {
+// Median µs of one of `calls` calls, numbered from 0, so that each can have data of its own.
+inline double measure(const cuda::Launch& launch, int calls, const std::function<void(int)>& call) {
     using cuda::check_cuda;
-    call();
+    call(0);
     check_cuda(cudaStreamSynchronize(launch.stream), "a kernel");
     cudaGraph_t graph;
     cudaGraphExec_t executable;
     check_cuda(cudaStreamBeginCapture(launch.stream, cudaStreamCaptureModeThreadLocal), "capture");
-    for (int i = 0; i < calls; ++i) call();
+    for (int i = 0; i < calls; ++i) call(i);
     check_cuda(cudaStreamEndCapture(launch.stream, &graph), "capture");
     check_cuda(cudaGraphInstantiate(&executable, graph, 0), "instantiate");
     cudaEvent_t begin, end;

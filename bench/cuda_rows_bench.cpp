@@ -1,6 +1,6 @@
-// Time of the kernels of single rows and of sampling, at GLM-5's shapes on random data: the median over replays of a CUDA
-// graph of several calls. Beside it stands the share of the bandwidth of a device copy measured in the same run, and what
-// vLLM 0.26 takes for the same on an H200.
+// Time of the kernels of single rows and of sampling, at GLM-5's shapes on random data: the median over replays of a
+// CUDA graph of several calls. Beside it stands the share of the bandwidth of a device copy measured in the same run,
+// and what vLLM 0.26 takes for the same on an H200.
 //
 //   cuda_rows_bench [rows] [sample]
 #include <fmt/format.h>
@@ -34,7 +34,7 @@ void measure_copy(const cuda::Launch& launch) {
     constexpr int64_t kBytes = int64_t{1} << 30;
     auto* from = memory.array<uint8_t>(kBytes);
     auto* to = memory.array<uint8_t>(kBytes);
-    const double us = measure(launch, 2, [&] {
+    const double us = measure(launch, 2, [&](int) {
         cuda::check_cuda(cudaMemcpyAsync(to, from, kBytes, cudaMemcpyDeviceToDevice, launch.stream), "copy");
     });
     copy_gb_per_s = 2.0 * kBytes / us * 1e-3;
@@ -71,17 +71,17 @@ void bench_norms(const cuda::Launch& launch, int64_t rows, double vllm_norm, dou
                                .width = kHidden,
                                .eps = 1e-5f};
     const auto values = static_cast<double>(rows * kHidden);
-    print("add_norm 6144", rows, measure(launch, calls_for(rows), [&] { cuda::add_norm(launch, params); }), values * 8,
-          vllm_norm);
+    print("add_norm 6144", rows, measure(launch, calls_for(rows), [&](int) { cuda::add_norm(launch, params); }),
+          values * 8, vllm_norm);
     params.codes = quantised.codes, params.scales = quantised.scales;
-    print("add_norm + FP8 6144", rows, measure(launch, calls_for(rows), [&] { cuda::add_norm(launch, params); }),
+    print("add_norm + FP8 6144", rows, measure(launch, calls_for(rows), [&](int) { cuda::add_norm(launch, params); }),
           values * 9, vllm_fused);
     const cuda::QuantiseParams quantise{.codes = quantised.codes,
                                         .scales = quantised.scales,
                                         .values = params.residual,
                                         .rows = rows,
                                         .width = kHidden};
-    print("quantise 6144", rows, measure(launch, calls_for(rows), [&] { cuda::quantise(launch, quantise); }),
+    print("quantise 6144", rows, measure(launch, calls_for(rows), [&](int) { cuda::quantise(launch, quantise); }),
           values * 3, vllm_quantise);
 }
 
@@ -117,7 +117,7 @@ void bench_attention_rows(const cuda::Launch& launch, int64_t rows) {
         prologue.latent_page_bytes = cuda::kPage * (fp8 ? cuda::kFp8EntryBytes : cuda::kBf16EntryBytes);
         const double entry_bytes = (fp8 ? cuda::kFp8EntryBytes : cuda::kBf16EntryBytes) + cuda::kIndexDim + 4;
         print(fp8 ? "mla_prologue fp8_ds_mla" : "mla_prologue bf16", rows,
-              measure(launch, calls_for(rows), [&] { cuda::mla_prologue(launch, prologue); }),
+              measure(launch, calls_for(rows), [&](int) { cuda::mla_prologue(launch, prologue); }),
               count * (5.0 * kQueryRank + 2.0 * (cuda::kQueryDim + cuda::kIndexDim) + 256 + entry_bytes));
     }
 
@@ -131,7 +131,7 @@ void bench_attention_rows(const cuda::Launch& launch, int64_t rows) {
                                     .rows = rows,
                                     .num_heads = kHeads};
     print("rotate_queries 8 heads", rows,
-          measure(launch, calls_for(rows), [&] { cuda::rotate_queries(launch, rotate); }),
+          measure(launch, calls_for(rows), [&](int) { cuda::rotate_queries(launch, rotate); }),
           count * (3.0 * index_width + 8 * cuda::kIndexHeads + 256 + 4.0 * kHeads * cuda::kRopeDim));
 }
 
@@ -146,7 +146,7 @@ void bench_route(const cuda::Launch& launch, int64_t rows, double vllm) {
                                          .top_k = 8,
                                          .scaling = 2.5f};
     print("route_select 8 of 256", rows,
-          measure(launch, calls_for(rows), [&] { cuda::route_select(launch, params); }),
+          measure(launch, calls_for(rows), [&](int) { cuda::route_select(launch, params); }),
           static_cast<double>(rows) * (1024 + 64), vllm);
 }
 
@@ -178,7 +178,7 @@ void bench_sample(const cuda::Launch& launch, const char* name, int64_t rows, fl
                                     .history_start = no_lists,
                                     .history_ids = nullptr,
                                     .history_counts = nullptr};
-    print(name, rows, measure(launch, 10, [&] { cuda::sample(launch, params); }),
+    print(name, rows, measure(launch, 10, [&](int) { cuda::sample(launch, params); }),
           static_cast<double>(rows) * kVocabulary * 4);
 }
 
@@ -186,7 +186,8 @@ void bench_sample(const cuda::Launch& launch, const char* name, int64_t rows, fl
 
 int main(int argc, char** argv) try {
     const auto wanted = [&](const char* name) {
-        return argc == 1 || std::any_of(argv + 1, argv + argc, [&](const char* arg) { return !std::strcmp(arg, name); });
+        return argc == 1 ||
+               std::any_of(argv + 1, argv + argc, [&](const char* arg) { return !std::strcmp(arg, name); });
     };
     cudaDeviceProp properties;
     cuda::check_cuda(cudaGetDeviceProperties(&properties, 0), "no GPU");
